@@ -1,0 +1,49 @@
+"""Instants: integer milliseconds since 1970 in UTC, and the one text form they have outside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+Millis = int
+"""Milliseconds since 1970-01-01T00:00:00Z."""
+
+Clock = Callable[[], Millis]
+
+MINUTE: Millis = 60_000
+DAY: Millis = 86_400_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now() -> Millis:
+    """The present instant."""
+    return time.time_ns() // 1_000_000
+
+
+def to_rfc3339(instant: Millis) -> str:
+    """RFC 3339 in UTC with milliseconds and ``Z``: ``2026-11-20T08:00:00.000Z``."""
+    moment = _EPOCH + timedelta(milliseconds=instant)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant % 1000:03d}Z"
+
+
+def from_rfc3339(text: str) -> Millis:
+    """The instant of an RFC 3339 text with a zone; finer than a millisecond is cut off.
+
+    Raises ValueError for anything else.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("the time has no zone")
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def local_time(instant: Millis) -> str:
+    """The reader's local ``12:40, 3 May`` (with the year where it is not this one); the same in every locale."""
+    moment = datetime.fromtimestamp(instant / 1000)
+    year = "" if moment.year == datetime.now().year else f" {moment.year}"
+    return f"{moment:%H:%M}, {moment.day} {_MONTHS[moment.month - 1]}{year}"

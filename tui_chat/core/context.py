@@ -1,0 +1,143 @@
+"""What one request sends and why: the plan that the inspector shows and the provider renders.
+
+Nothing is sent that is not in the plan's ``payload``. The plan holds counts and instants, no
+formatted times and no locale: the same input makes the same plan everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tui_chat.core.clock import Millis
+from tui_chat.core.models import Role
+
+
+class Kind(StrEnum):
+    """What an entry is."""
+
+    SYSTEM = "system"
+    TOOLS = "tools"
+    MESSAGE = "message"
+    SUMMARY = "summary"
+    RETRIEVED = "retrieved"
+    DRAFT = "draft"
+
+
+class Reason(StrEnum):
+    """Why an entry is sent or not: the whole list."""
+
+    # sent
+    SYSTEM = "system"
+    TOOLS = "tools"
+    DRAFT = "draft"
+    FULL = "full"
+    WINDOW = "window"
+    PINNED = "pinned"
+    SUMMARY = "summary"
+    RETRIEVED = "retrieved"
+    EXCERPT = "excerpt"
+    # not sent
+    BEFORE_WINDOW = "before_window"
+    SUMMARISED = "summarised"
+    EXCLUDED = "excluded"
+    PINNED_NO_ROOM = "pinned_no_room"
+    NO_USER_MESSAGE = "no_user_message"
+    ERROR = "error"
+    EMPTY = "empty"
+    OVER_BUDGET = "over_budget"
+    ATTACHMENT_UNSUPPORTED = "attachment_unsupported"
+
+
+class Limit(StrEnum):
+    """Which limit moved the window."""
+
+    MESSAGES = "messages"
+    TOKENS = "tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBudget:
+    """Room in the model's context window, in tokens.
+
+    ``input = floor((context_window - reserved_for_reply) / (1 + margin))``; ``assumed`` where the
+    context window is a guess; ``margin`` is the share by which the estimate may be too low.
+    """
+
+    context_window: int
+    assumed: bool
+    reserved_for_reply: int
+    margin: float
+    input: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that is sent or not. ``order`` is its place in the payload, None where not sent.
+
+    ``inside`` is the id of the entry whose text carries this one; its tokens are counted there only.
+    """
+
+    id: str | None
+    kind: Kind
+    role: Role
+    sent: bool
+    reason: Reason
+    tokens: int
+    order: int | None = None
+    inside: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """``sent`` and ``not_sent`` count earlier messages only; ``tokens`` is the whole request."""
+
+    sent: int
+    not_sent: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """Something the person must know before sending.
+
+    ``count`` of ``of`` complete earlier messages are not sent; ``since`` is when the oldest sent
+    one was written (None where none is sent); ``limit`` is what moved the window.
+    """
+
+    code: str
+    count: int = 0
+    of: int = 0
+    since: Millis | None = None
+    limit: Limit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanError:
+    """Why nothing is sent; ``needed`` and ``room`` in tokens, ``parts`` names what needs them."""
+
+    code: str
+    needed: int = 0
+    room: int = 0
+    parts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadMessage:
+    """One message as it goes to the provider, in neutral form."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPlan:
+    """Exactly what one request sends and why; with an ``error`` nothing is sent."""
+
+    strategy: str
+    budget: TokenBudget
+    entries: tuple[Entry, ...]
+    totals: Totals
+    warnings: tuple[Warning, ...] = ()
+    error: PlanError | None = None
+    payload: tuple[PayloadMessage, ...] = field(default=(), repr=False)

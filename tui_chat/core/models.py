@@ -1,0 +1,197 @@
+"""Conversations and messages, as values."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from tui_chat.core.clock import Millis
+
+
+class Role(StrEnum):
+    """Who speaks."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+    SYSTEM = "system"
+
+
+class Status(StrEnum):
+    """How far a message got; the same four words everywhere."""
+
+    STREAMING = "streaming"
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model at an endpoint, written ``endpoint/name``."""
+
+    endpoint: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server counted them; ``input_tokens`` includes the cached ones."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """A model's thinking, kept apart from its answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a message; ``data`` is its content."""
+
+    name: str
+    mime: str
+    sha256: str
+    data: bytes
+
+    @property
+    def base64(self) -> str:
+        return base64.b64encode(self.data).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to call a tool; ``arguments`` is the JSON text as it was sent."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool answered to the call of that id."""
+
+    id: str
+    text: str
+
+
+Part = Thinking | Attachment | ToolCall | ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySettings:
+    """What the model gets to remember of a conversation.
+
+    ``max_messages`` counts earlier messages (user and assistant alike), not the draft.
+    """
+
+    strategy: str = "window"
+    max_messages: int = 20
+    trim: str = "exact"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The settings of a dialogue; its messages are a tree, fetched, not held.
+
+    ``head`` is the leaf of the branch on show; None where nothing was said yet. ``model`` and
+    ``memory`` are None where the user's defaults hold.
+    """
+
+    id: str
+    title: str
+    created_at: Millis
+    updated_at: Millis
+    system_prompt: str | None = None
+    model: ModelRef | None = None
+    memory: MemorySettings | None = None
+    tags: tuple[str, ...] = ()
+    pinned: bool = False
+    archived: bool = False
+    head: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation's tree; ``error`` stands beside the text, never in it."""
+
+    id: str
+    parent_id: str | None
+    role: Role
+    text: str
+    created_at: Millis
+    parts: tuple[Part, ...] = ()
+    status: Status = Status.COMPLETE
+    error: str | None = None
+    model: ModelRef | None = None
+    usage: Usage | None = None
+    pinned: bool = False
+    excluded: bool = False
+
+    @property
+    def thinking(self) -> str:
+        """The thinking parts, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, Thinking))
+
+    def settled(self) -> Message:
+        """As every form outside the app shows it: still streaming reads as stopped."""
+        return replace(self, status=Status.STOPPED) if self.status is Status.STREAMING else self
+
+
+class MessageHeader(NamedTuple):
+    """Everything about a message but its text: what a list of ten thousand is held as.
+
+    A named tuple because rows become headers by the thousand when a conversation is opened.
+    ``characters`` and ``lines`` are those of the text; ``tokens``, ``letters`` and
+    ``other_letters`` are ``core.tokens.measure`` of it.
+    """
+
+    id: str
+    parent_id: str | None
+    role: Role
+    status: Status
+    created_at: Millis
+    model_name: str | None
+    error: str | None
+    characters: int
+    lines: int
+    tokens: int
+    letters: int
+    other_letters: int
+    has_thinking: bool
+    pinned: bool
+    excluded: bool
+
+    @property
+    def has_text(self) -> bool:
+        return self.characters > 0
+
+
+def clean_surrogates(text: str) -> str:
+    """Text as it may be stored: lone surrogates become U+FFFD, everything else stays."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def title_from(prompt: str, *, limit: int = 60) -> str:
+    """A title for a conversation that begins with this prompt: its first line, cut at a word."""
+    line = next((" ".join(line.split()) for line in prompt.splitlines() if line.strip()), "")
+    if len(line) <= limit:
+        return line
+    head = line[:limit]
+    space = head.rfind(" ")
+    return (head[:space] if space > limit // 2 else head).rstrip(" ,;:-") + "…"

@@ -1,0 +1,262 @@
+"""Every seam of the program, on one page: what the inside asks of the rim."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from tui_chat.core.clock import Millis
+from tui_chat.core.context import ContextPlan
+from tui_chat.core.events import Delta
+from tui_chat.core.models import Conversation, Message, MessageHeader, Part
+from tui_chat.core.secret import Secret
+from tui_chat.core.settings import Endpoint, Settings
+
+# -- model services -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A model as its server describes it; ``context_window`` in tokens where the server says it."""
+
+    name: str
+    context_window: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundServer:
+    """A model server found on this computer: offered, never used before the user confirmed it."""
+
+    kind: str
+    base_url: str
+    models: tuple[ModelCard, ...]
+
+
+class Provider(Protocol):
+    """One model service. Fails with ``ProviderError`` only; a cancelled stream closes its connection."""
+
+    def render(self, plan: ContextPlan, *, model: str) -> bytes:
+        """The request's body, byte for byte as ``stream`` sends it. Pure."""
+
+    def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
+        """Send the plan and yield what comes back; ends after ``Finished`` or raises ``ProviderError``."""
+
+    async def models(self) -> Sequence[ModelCard]:
+        """The models this service offers, in its order."""
+
+    async def close(self) -> None:
+        """Close what is open."""
+
+
+class Providers(Protocol):
+    """Makes providers, and finds servers on this computer."""
+
+    def open(self, endpoint: Endpoint, key: Secret | None) -> Provider:
+        """A provider for that endpoint. Raises BadInput for an unknown dialect or an unsafe address."""
+
+    async def discover(self) -> Sequence[FoundServer]:
+        """Probe the loopback's well-known ports; sends no key, follows no redirect."""
+
+
+# -- the history ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ListedConversation:
+    """A conversation as a list shows it; ``key`` is the store's own number for it."""
+
+    key: int
+    conversation: Conversation
+    message_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationIndex:
+    """The order of a list without its rows: parallel arrays, pinned ones first, then newest first."""
+
+    keys: array[int]
+    updated_at: array[int]
+    pinned: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A place where all words of a search occur. The last four are None for a hit in a title."""
+
+    conversation_id: str
+    title: str
+    snippet: str
+    message_id: str | None = None
+    role: str | None = None
+    created_at: Millis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The heavy part of a message."""
+
+    text: str
+    parts: tuple[Part, ...] = ()
+
+
+class Removal(StrEnum):
+    """Why messages were taken out; each can be undone for 30 days."""
+
+    DELETE = "delete"
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCount:
+    """What an import did; ``unchanged`` counts conversations whose id was known and so kept as they are."""
+
+    conversations: int
+    messages: int
+    unchanged: int
+
+
+class ConversationStore(Protocol):
+    """The encrypted history. Every write is durable when its call returns; all calls keep their order.
+
+    Raises StoreFailed where the file cannot be written or read, NotFound for unknown ids.
+    Deleted conversations and removed messages are invisible unless said otherwise.
+    """
+
+    # -- conversations
+    async def add_conversation(self, conversation: Conversation) -> None: ...
+    async def update_conversation(self, conversation: Conversation) -> None:
+        """Write every field but ``tags`` and ``head``."""
+
+    async def conversation(self, conversation_id: str) -> Conversation: ...
+    async def index(
+        self, *, text: str = "", archived: bool = False, deleted: bool = False, tag: str | None = None
+    ) -> ConversationIndex:
+        """The list's order. ``text`` keeps the titles in which a word begins with each of its words."""
+
+    async def listed(self, keys: Sequence[int]) -> Sequence[ListedConversation]:
+        """The rows of an index, in the order asked for; vanished ones are left out."""
+
+    async def find(self, name: str, *, deleted: bool = False) -> Sequence[Conversation]:
+        """Those whose id is, begins or ends with ``name`` (8 characters or more), else whose title is ``name``."""
+
+    async def newest(self) -> Conversation | None:
+        """The one with the newest ``updated_at``, not archived."""
+
+    async def set_head(self, conversation_id: str, head: str | None) -> None: ...
+    async def set_tags(self, conversation_id: str, tags: Sequence[str]) -> None: ...
+    async def delete_conversations(self, ids: Sequence[str], at: Millis) -> None: ...
+    async def undelete_conversation(self, conversation_id: str) -> None: ...
+    async def erase_conversations(self, ids: Sequence[str]) -> None:
+        """Delete for good, from index and file."""
+
+    # -- messages
+    async def headers(self, conversation_id: str) -> Sequence[MessageHeader]:
+        """The whole tree without texts, oldest first, parents before children.
+
+        A message whose parent was removed hangs on its nearest ancestor that is still there.
+        """
+
+    async def bodies(self, ids: Iterable[str]) -> Mapping[str, Body]: ...
+    async def message(self, message_id: str) -> Message: ...
+    async def messages(self, conversation_id: str) -> Sequence[Message]:
+        """The whole tree with texts, in the order of ``headers``."""
+
+    async def add_message(
+        self,
+        conversation_id: str,
+        message: Message,
+        *,
+        head: bool = True,
+        touch: bool = True,
+        adopt: Sequence[str] = (),
+    ) -> None:
+        """Insert it; ``head`` makes it the leaf on show, ``touch`` moves the conversation's ``updated_at``
+        to its time, and the messages of ``adopt`` become its children (then ``head`` is left as it is)."""
+
+    async def checkpoint(self, message_id: str, body: Body, at: Millis) -> None:
+        """Write what has arrived of a streaming message and say that its writer is alive."""
+
+    async def finish_message(self, message: Message, at: Millis) -> None:
+        """Write the final text, parts, status, error, model and usage; it enters the search index."""
+
+    async def stop_abandoned(self, before: Millis) -> int:
+        """Streaming messages with no sign of life since ``before`` become stopped; their number."""
+
+    async def remove_messages(self, conversation_id: str, ids: Sequence[str] | None, kind: Removal, at: Millis) -> str:
+        """Take messages out (None: all) and return the removal's id. The head is remembered with it."""
+
+    async def restore_removal(self, removal_id: str) -> None:
+        """Undo a removal; the head it remembered is the head again."""
+
+    async def last_clear(self, conversation_id: str) -> str | None:
+        """The newest removal of kind ``clear`` that was not undone."""
+
+    async def purge(self, before: Millis) -> None:
+        """Erase for good what was deleted or removed before that instant."""
+
+    # -- drafts, settings, secrets
+    async def draft(self, conversation_id: str) -> str: ...
+    async def save_draft(self, conversation_id: str, text: str) -> None: ...
+    async def value(self, key: str) -> str | None:
+        """A small remembered value (what was open, where it was scrolled to): JSON text by key."""
+
+    async def set_value(self, key: str, value: str) -> None: ...
+    async def secret(self, name: str) -> Secret | None: ...
+    async def set_secret(self, name: str, value: Secret | None) -> None: ...
+
+    # -- search, transfer, upkeep
+    async def search(self, query: str, *, limit: int = 50) -> Sequence[SearchHit]:
+        """Titles first, then messages, newest first; all words must occur; any text is a valid query."""
+
+    async def import_conversations(
+        self, conversations: Sequence[tuple[Conversation, Sequence[Message]]], *, dry_run: bool = False
+    ) -> ImportCount:
+        """In one transaction, keeping ids, times and every field; known conversation ids are not touched.
+
+        A message id that is known in another conversation is BadInput and nothing is written.
+        """
+
+    async def check_integrity(self) -> str:
+        """``ok``, or what the file's own check found."""
+
+    async def close(self) -> None: ...
+
+
+# -- files and formats -----------------------------------------------------------------
+
+
+class SettingsFile(Protocol):
+    """The user's settings on disk."""
+
+    def load(self) -> Settings: ...
+    def save(self, settings: Settings) -> None:
+        """Write what differs, atomically, keeping the user's comments."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedConversation:
+    """A conversation with its whole tree, parents before children."""
+
+    conversation: Conversation
+    messages: tuple[Message, ...]
+
+
+class Exporter(Protocol):
+    """A format to export to: bytes out, no files."""
+
+    name: str
+
+    def dump(self, conversations: Sequence[ExportedConversation], *, exported_at: Millis, generator: str) -> bytes: ...
+
+
+class Importer(Protocol):
+    """A format to import from: bytes in, no files."""
+
+    name: str
+
+    def recognises(self, data: bytes) -> bool: ...
+    def load(self, data: bytes) -> Sequence[ExportedConversation]:
+        """Everything or nothing. Raises BadInput that says where it stopped understanding."""

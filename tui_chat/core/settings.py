@@ -1,0 +1,45 @@
+"""The user's settings as one frozen value with defaults. No secret is ever among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tui_chat.core.models import MemorySettings, ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A model service: where it is and what it speaks.
+
+    ``key_env`` names an environment variable that holds its key; without one the key comes from
+    the encrypted history. ``context_window`` in tokens, where the user knows it better.
+    ``from_environment`` marks one that this run's environment variables made.
+    """
+
+    name: str
+    base_url: str
+    dialect: str = "openai"
+    key_env: str | None = None
+    context_window: int | None = None
+    from_environment: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Looks, keys, endpoints without secrets, defaults."""
+
+    user: str = "default"
+    theme: str = "textual-dark"
+    model: ModelRef | None = None
+    memory: MemorySettings = MemorySettings()
+    endpoints: tuple[Endpoint, ...] = ()
+    keymap: Mapping[str, str] = field(default_factory=dict)
+    enter_sends: bool = True
+    show_thinking: bool = False
+    first_byte_timeout: float = 300.0
+    """Seconds until a model's first byte; a local model may think for minutes."""
+
+    def endpoint(self, name: str) -> Endpoint | None:
+        """The endpoint of that name, if there is one."""
+        return next((endpoint for endpoint in self.endpoints if endpoint.name == name), None)
