@@ -32,7 +32,7 @@ class Settings:
     user: str = "default"
     theme: str = "textual-dark"
     model: ModelRef | None = None
-    memory: MemorySettings = MemorySettings()
+    memory: MemorySettings = field(default_factory=MemorySettings)
     endpoints: tuple[Endpoint, ...] = ()
     keymap: Mapping[str, str] = field(default_factory=dict)
     enter_sends: bool = True

@@ -1,0 +1,1 @@
+"""Choose concrete parts and join them."""
