@@ -46,7 +46,7 @@ class RetryScheduled:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The server's proper end. ``reason`` is ``stop``, ``length``, ``content_filter``, ``tool_calls`` or its own word."""
+    """The server's proper end: ``stop``, ``length``, ``content_filter``, ``tool_calls`` or a word of its own."""
 
     reason: str
 

@@ -130,7 +130,9 @@ class ConversationStore(Protocol):
     async def update_conversation(self, conversation: Conversation) -> None:
         """Write every field but ``tags`` and ``head``."""
 
-    async def conversation(self, conversation_id: str) -> Conversation: ...
+    async def conversation(self, conversation_id: str) -> Conversation:
+        """Its settings; where the head was removed, ``head`` is its nearest ancestor that is still there."""
+
     async def index(
         self, *, text: str = "", archived: bool = False, deleted: bool = False, tag: str | None = None
     ) -> ConversationIndex:
@@ -177,7 +179,10 @@ class ConversationStore(Protocol):
         to its time, and the messages of ``adopt`` become its children (then ``head`` is left as it is)."""
 
     async def checkpoint(self, message_id: str, body: Body, at: Millis) -> None:
-        """Write what has arrived of a streaming message and say that its writer is alive."""
+        """Write what has arrived of a streaming message and say that its writer is alive.
+
+        Does nothing to a message that is no longer streaming.
+        """
 
     async def finish_message(self, message: Message, at: Millis) -> None:
         """Write the final text, parts, status, error, model and usage; it enters the search index."""

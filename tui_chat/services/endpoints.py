@@ -1,0 +1,252 @@
+"""The model services a user may talk to: which there are, their keys, their models and windows."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from tui_chat.core.errors import NoModel, ProviderError, Refused
+from tui_chat.core.models import ModelRef
+from tui_chat.core.ports import ConversationStore, FoundServer, ModelCard, Provider, Providers
+from tui_chat.core.secret import Secret
+from tui_chat.core.settings import Endpoint, Settings
+
+GUIDE = Endpoint("guide", "", dialect="guide")
+GUIDE_MODEL = ModelRef("guide", "guide")
+"""The built-in offline guide: not an AI, needs nothing, contacts nobody."""
+
+ASSUMED_CONTEXT_WINDOW = 8192
+"""Tokens to go by where neither the user nor the server says how many a model takes."""
+
+
+class Reach(StrEnum):
+    """Where a text goes that is sent to an endpoint."""
+
+    BUILT_IN = "built-in"
+    LOCAL = "local"
+    LAN = "LAN"
+    CLOUD = "cloud"
+
+
+@dataclass(frozen=True, slots=True)
+class ContextWindow:
+    """How many tokens a model takes, and whether that is only assumed."""
+
+    tokens: int
+    assumed: bool
+
+
+def reach(endpoint: Endpoint) -> Reach:
+    """Judged by the address as it is written; a name that does not say is the cloud."""
+    if endpoint.dialect == "guide":
+        return Reach.BUILT_IN
+    host = urlsplit(endpoint.base_url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return Reach.LOCAL
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return Reach.LAN if host.endswith((".local", ".lan", ".home.arpa", ".internal")) else Reach.CLOUD
+    if address.is_loopback:
+        return Reach.LOCAL
+    return Reach.LAN if address.is_private or address.is_link_local else Reach.CLOUD
+
+
+def endpoints_from(environment: Mapping[str, str]) -> tuple[Endpoint, ...]:
+    """The endpoints that environment variables name, each for this run only.
+
+    A key from the environment goes only to the address of the same environment.
+    """
+    found = []
+    if environment.get("OPENAI_API_KEY") or environment.get("OPENAI_BASE_URL"):
+        base = environment.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        found.append(Endpoint("openai", base.rstrip("/"), key_env="OPENAI_API_KEY", from_environment=True))
+    if host := environment.get("OLLAMA_HOST", "").strip():
+        address = host if "://" in host else f"http://{host}"
+        parts = urlsplit(address)
+        if parts.hostname in ("0.0.0.0", "::"):  # what a server listens on is not where a client goes
+            address = f"{parts.scheme}://127.0.0.1:{parts.port or 11434}"
+        elif parts.port is None and parts.scheme == "http":
+            address = f"{address.rstrip('/')}:11434"
+        found.append(Endpoint("ollama", f"{address.rstrip('/')}/v1", from_environment=True))
+    return tuple(found)
+
+
+class EndpointService:
+    """Endpoints, their providers (one each, kept open), keys and models."""
+
+    def __init__(
+        self,
+        providers: Providers,
+        store: ConversationStore,
+        settings: Callable[[], Settings],
+        save_settings: Callable[[Settings], None],
+        environment: Mapping[str, str],
+        *,
+        asks_consent: bool,
+    ) -> None:
+        self._providers = providers
+        self._store = store
+        self._settings = settings
+        self._save_settings = save_settings
+        self._environment = environment
+        self._asks_consent = asks_consent
+        self._open: dict[str, tuple[Endpoint, Provider]] = {}
+        self._asked: set[ModelRef] = set()
+
+    # -- which there are --------------------------------------------------------------
+
+    def all(self) -> tuple[Endpoint, ...]:
+        """The settings' and the environment's, which replaces one of the same name; the guide last."""
+        named = {endpoint.name: endpoint for endpoint in self._settings().endpoints}
+        named.update((endpoint.name, endpoint) for endpoint in endpoints_from(self._environment))
+        return (*named.values(), GUIDE)
+
+    def endpoint(self, name: str) -> Endpoint:
+        """The endpoint of that name. Raises NoModel."""
+        for endpoint in self.all():
+            if endpoint.name == name:
+                return endpoint
+        raise NoModel(f"There is no endpoint {name!r}.", hint="Choose a model, or add the endpoint in the settings.")
+
+    def parse(self, text: str) -> ModelRef:
+        """``ENDPOINT/NAME``; a first part that is no endpoint belongs to the model of the default endpoint."""
+        first, slash, rest = text.partition("/")
+        if slash and rest and any(endpoint.name == first for endpoint in self.all()):
+            return ModelRef(first, rest)
+        default = self._settings().model
+        real = [endpoint.name for endpoint in self.all() if endpoint != GUIDE]
+        if default is not None and default.endpoint in real:
+            return ModelRef(default.endpoint, text)
+        if len(real) == 1:
+            return ModelRef(real[0], text)
+        raise NoModel(
+            f"{text!r} does not say which endpoint.",
+            hint=f"Write ENDPOINT/NAME; endpoints: {', '.join(real) or 'none yet'}.",
+        )
+
+    # -- talking to them ----------------------------------------------------------------
+
+    async def provider(self, model: ModelRef) -> Provider:
+        """The provider of that model's endpoint. Raises NoModel, or Refused before consent."""
+        endpoint = self.endpoint(model.endpoint)
+        if await self.needs_consent(endpoint):
+            raise Refused(
+                f"{endpoint.base_url} came from an environment variable and was not confirmed.",
+                hint="Choose the model once with ctrl+o to confirm it.",
+            )
+        held = self._open.get(endpoint.name)
+        if held is not None and held[0] == endpoint:
+            return held[1]
+        if held is not None:
+            await held[1].close()
+        provider = self._providers.open(endpoint, await self._key(endpoint))
+        self._open[endpoint.name] = (endpoint, provider)
+        return provider
+
+    async def models(self, endpoint: Endpoint) -> Sequence[ModelCard]:
+        """What it offers; the context windows it names are remembered."""
+        provider = await self.provider(ModelRef(endpoint.name, ""))
+        cards = await provider.models()
+        for card in cards:
+            if card.context_window:
+                await self.learn_window(ModelRef(endpoint.name, card.name), card.context_window)
+        return cards
+
+    async def test(self, endpoint: Endpoint, key: Secret | None) -> Sequence[ModelCard]:
+        """Ask an endpoint for its models before it is saved. Raises ProviderError with a precise sentence."""
+        provider = self._providers.open(endpoint, key or await self._key(endpoint))
+        try:
+            return await provider.models()
+        finally:
+            await provider.close()
+
+    async def discover(self) -> Sequence[FoundServer]:
+        """Servers on this computer's own ports; offered, not used."""
+        return await self._providers.discover()
+
+    # -- changing them --------------------------------------------------------------------
+
+    async def save(self, endpoint: Endpoint, key: Secret | None = None) -> None:
+        """Add or replace an endpoint; its key, where one is given, goes into the encrypted history."""
+        if key is not None:
+            await self._store.set_secret(_secret_name(endpoint), key if key else None)
+        settings = self._settings()
+        others = tuple(each for each in settings.endpoints if each.name != endpoint.name)
+        await asyncio.to_thread(self._save_settings, replace(settings, endpoints=(*others, endpoint)))
+        await self._drop(endpoint.name)
+
+    async def remove(self, name: str) -> None:
+        """Forget an endpoint and its key."""
+        settings = self._settings()
+        if endpoint := settings.endpoint(name):
+            await self._store.set_secret(_secret_name(endpoint), None)
+        others = tuple(each for each in settings.endpoints if each.name != name)
+        await asyncio.to_thread(self._save_settings, replace(settings, endpoints=others))
+        await self._drop(name)
+
+    async def choose(self, model: ModelRef) -> None:
+        """Make it the default for new conversations."""
+        await asyncio.to_thread(self._save_settings, replace(self._settings(), model=model))
+
+    async def needs_consent(self, endpoint: Endpoint) -> bool:
+        """Whether the person must confirm it once: it came from the environment and is not this computer."""
+        if not self._asks_consent or not endpoint.from_environment or reach(endpoint) is Reach.LOCAL:
+            return False
+        return await self._store.value(f"consent:{endpoint.base_url}") is None
+
+    async def give_consent(self, endpoint: Endpoint) -> None:
+        """The person confirmed this address."""
+        await self._store.set_value(f"consent:{endpoint.base_url}", "true")
+
+    # -- context windows ----------------------------------------------------------------------
+
+    async def window(self, model: ModelRef, *, ask: bool = False) -> ContextWindow:
+        """The user's figure, else the server's own (remembered, or asked for once with ``ask``), else assumed."""
+        endpoint = next((each for each in self.all() if each.name == model.endpoint), None)
+        if endpoint is not None and endpoint.context_window:
+            return ContextWindow(endpoint.context_window, assumed=False)
+        key = f"window:{model}"
+        known = await self._store.value(key)
+        if known is None and ask and endpoint is not None and model not in self._asked:
+            self._asked.add(model)
+            try:
+                async with asyncio.timeout(3):
+                    await self.models(endpoint)
+            except (ProviderError, Refused, TimeoutError):
+                pass  # not knowing is a proper answer here: the request itself will say what is wrong
+            known = await self._store.value(key)
+        if known is not None:
+            return ContextWindow(int(known), assumed=False)
+        return ContextWindow(ASSUMED_CONTEXT_WINDOW, assumed=True)
+
+    async def learn_window(self, model: ModelRef, tokens: int) -> None:
+        """The server said how many tokens this model takes."""
+        if await self._store.value(f"window:{model}") != str(tokens):
+            await self._store.set_value(f"window:{model}", str(tokens))
+
+    # -- inside -------------------------------------------------------------------------------
+
+    async def _key(self, endpoint: Endpoint) -> Secret | None:
+        if endpoint.key_env is not None:
+            value = self._environment.get(endpoint.key_env, "")
+            return Secret(value) if value else None
+        return await self._store.secret(_secret_name(endpoint))
+
+    async def _drop(self, name: str) -> None:
+        if held := self._open.pop(name, None):
+            await held[1].close()
+
+    async def close(self) -> None:
+        """Close every provider."""
+        for name in tuple(self._open):
+            await self._drop(name)
+
+
+def _secret_name(endpoint: Endpoint) -> str:
+    # With the address: whoever edits the (readable) settings file must not get a key sent elsewhere.
+    return f"endpoint:{endpoint.name}|{endpoint.base_url}"

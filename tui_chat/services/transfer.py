@@ -1,0 +1,77 @@
+"""Export and import through a named format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from tui_chat.core.clock import Clock
+from tui_chat.core.clock import now as clock_now
+from tui_chat.core.errors import BadInput
+from tui_chat.core.ports import ConversationStore, ExportedConversation, Exporter, ImportCount, Importer
+
+Format = TypeVar("Format", Exporter, Importer)
+
+
+class TransferService:
+    """Conversations to bytes and back, losing nothing."""
+
+    def __init__(
+        self,
+        store: ConversationStore,
+        *,
+        exporters: Sequence[Exporter],
+        importers: Sequence[Importer],
+        generator: str,
+        now: Clock = clock_now,
+    ) -> None:
+        self._store = store
+        self._exporters = {exporter.name: exporter for exporter in exporters}
+        self._importers = {importer.name: importer for importer in importers}
+        self._generator = generator
+        self._now = now
+
+    @property
+    def formats(self) -> Sequence[str]:
+        """The names of the formats to export to."""
+        return tuple(self._exporters)
+
+    async def export(self, conversation_ids: Sequence[str] | None, *, format: str = "json") -> bytes:
+        """These conversations (None: all that are not deleted), each with its whole tree."""
+        exporter = self._named(self._exporters, format)
+        ids = conversation_ids if conversation_ids is not None else await self._all_ids()
+        exported = []
+        for conversation_id in ids:
+            conversation = await self._store.conversation(conversation_id)
+            messages = await self._store.messages(conversation_id)
+            exported.append(ExportedConversation(conversation, tuple(messages)))
+        return exporter.dump(exported, exported_at=self._now(), generator=self._generator)
+
+    async def load(self, data: bytes, *, format: str | None = None, dry_run: bool = False) -> ImportCount:
+        """Everything in ``data``, or nothing: raises BadInput unless the whole is understood."""
+        if format is not None:
+            importer = self._named(self._importers, format)
+        else:
+            known = (each for each in self._importers.values() if each.recognises(data))
+            found = next(known, None)
+            if found is None:
+                raise BadInput(
+                    "This is not a file that tui_chat can import.", hint=f"Known formats: {', '.join(self._importers)}."
+                )
+            importer = found
+        conversations = [(each.conversation, each.messages) for each in importer.load(data)]
+        return await self._store.import_conversations(conversations, dry_run=dry_run)
+
+    async def _all_ids(self) -> list[str]:
+        ids: list[str] = []
+        for archived in (False, True):
+            index = await self._store.index(archived=archived)
+            rows = await self._store.listed(index.keys)
+            ids += [row.conversation.id for row in rows]
+        return ids
+
+    @staticmethod
+    def _named(table: dict[str, Format], name: str) -> Format:
+        if name not in table:
+            raise BadInput(f"There is no format {name!r}.", hint=f"Known formats: {', '.join(table)}.")
+        return table[name]
