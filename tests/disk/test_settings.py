@@ -1,0 +1,245 @@
+"""The settings file: kind to read, careful to write, and no place for secrets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tui_chat.core.errors import BadInput
+from tui_chat.core.models import MemorySettings, ModelRef
+from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.disk.settings import TomlSettings
+
+BY_HAND = """\
+# my settings
+theme = "nord"   # dark
+
+[memory]
+max_messages = 30 # more
+
+# the machine under the desk
+[endpoints.local]
+base_url = "http://localhost:8080/v1"
+
+[keymap]
+chat.regenerate = "f5"
+"chat.stop" = "f6"
+"""
+
+
+def written(tmp_path: Path, text: str) -> TomlSettings:
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    return TomlSettings(path)
+
+
+def test_a_missing_file_means_defaults(tmp_path: Path) -> None:
+    assert Settings() == TomlSettings(tmp_path / "settings.toml").load()
+
+
+def test_every_name_of_the_file_is_read(tmp_path: Path) -> None:
+    file = written(tmp_path, BY_HAND)
+
+    assert file.load() == Settings(
+        theme="nord",
+        memory=MemorySettings(max_messages=30),
+        endpoints=(Endpoint("local", "http://localhost:8080/v1"),),
+        keymap={"chat.regenerate": "f5", "chat.stop": "f6"},
+    )
+    assert file.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('\ncolour = "red"', "settings.toml line 2: colour is not a setting."),
+        ("theme = 3", "settings.toml line 1: theme must be a short text."),
+        ("enter_sends = 1", "settings.toml line 1: enter_sends must be true or false."),
+        ("[memory]\n\nmax_messages = -1", "settings.toml line 3: memory.max_messages must be a whole number"),
+        ("memory = 3", "settings.toml line 1: memory is not a setting."),
+        ("[memory]\ntrim='no'", 'settings.toml line 2: memory.trim must be "exact" or "blocks".'),
+        ('model = "gpt"', 'settings.toml line 1: model must be a text such as "endpoint/name".'),
+        ('[endpoints.guide]\nbase_url="http://a"', "settings.toml line 2: endpoints.guide.base_url is below a name"),
+        ('[endpoints.a]\nbase_url="ftp://a"', "settings.toml line 2: endpoints.a.base_url must be an http://"),
+        ('[endpoints.a]\nbase_url="https://me:pw@a"', "settings.toml line 2: endpoints.a.base_url must be an http://"),
+        ('[endpoints.a]\nkey_env="A"', "settings.toml line 1: endpoints.a has no base_url."),
+        ("[endpoints.a]", "settings.toml line 1: endpoints.a has no base_url."),
+        ("[keymap]\nx = []", "settings.toml line 2: keymap.x must be keys"),
+        ("first_byte_timeout = nan", "settings.toml line 1: first_byte_timeout must be a number of seconds"),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_its_line_and_the_default_holds(
+    text: str, problem: str, tmp_path: Path
+) -> None:
+    file = written(tmp_path, text)
+
+    assert Settings() == file.load()
+    assert any(each.startswith(problem) for each in file.problems), file.problems
+
+
+def test_a_problem_never_repeats_the_value(tmp_path: Path) -> None:
+    file = written(tmp_path, '[endpoints.a]\nbase_url = "http://a"\napi_key = "hunter2hunter2"\nkey_env = "not a name"')
+
+    file.load()
+
+    assert len(file.problems) == 2
+    assert "hunter2" not in str(file.problems)
+    assert "not a name" not in str(file.problems)
+
+
+def test_a_file_that_is_no_toml_is_refused_with_its_line_and_left_alone(tmp_path: Path) -> None:
+    file = written(tmp_path, 'theme = "nord"\nuser = work')
+
+    with pytest.raises(BadInput, match="line 2"):
+        file.load()
+    with pytest.raises(BadInput):
+        file.save(Settings())
+
+    assert file.path.read_text() == 'theme = "nord"\nuser = work'
+
+
+def test_saving_changes_only_what_differs_and_keeps_comments(tmp_path: Path) -> None:
+    file = written(tmp_path, BY_HAND)
+    before = file.load()
+
+    file.save(replace(before, memory=MemorySettings("full", 30), keymap={"chat.regenerate": "f7", "chat.stop": "f6"}))
+
+    assert file.path.read_text() == BY_HAND.replace("# more\n", '# more\nstrategy = "full"\n').replace("f5", "f7")
+
+
+def test_saving_the_same_settings_writes_nothing(tmp_path: Path) -> None:
+    file = TomlSettings(tmp_path / "settings.toml")
+
+    file.save(Settings())
+
+    assert not file.path.exists()
+
+
+def test_an_endpoint_of_the_environment_is_not_saved_and_the_files_own_stays(tmp_path: Path) -> None:
+    file = written(tmp_path, '[endpoints.openai]\nbase_url = "http://mine/v1"\n')
+    passing = Endpoint("openai", "http://other/v1", from_environment=True)
+    another = Endpoint("ollama", "http://localhost:11434", from_environment=True)
+
+    file.save(replace(file.load(), theme="nord", endpoints=(passing, another)))
+
+    assert (Endpoint("openai", "http://mine/v1"),) == file.load().endpoints
+
+
+NAMES = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,10}", fullmatch=True).filter(lambda name: name != "guide")
+WORDS = st.text(
+    st.characters(min_codepoint=33, max_codepoint=0x2FF, categories=("L", "N", "P")), min_size=1, max_size=9
+)
+ENDPOINTS = st.builds(
+    Endpoint,
+    NAMES,
+    st.sampled_from(["http://localhost:1/v1", "https://api.example.org"]),
+    st.sampled_from(["openai", "anthropic"]),
+    st.none() | st.just("MY_ENV"),
+    st.none() | st.integers(256, 10**7),
+)
+SETTINGS = st.builds(
+    Settings,
+    user=WORDS,
+    theme=WORDS,
+    model=st.none() | st.builds(ModelRef, NAMES, WORDS),
+    memory=st.builds(MemorySettings, WORDS, st.integers(1, 10**5), st.sampled_from(["exact", "blocks"])),
+    endpoints=st.lists(ENDPOINTS, max_size=3, unique_by=lambda endpoint: endpoint.name).map(tuple),
+    keymap=st.dictionaries(st.sampled_from(["chat.stop", "chat.new", "app.quit", "quit"]), WORDS, max_size=3),
+    enter_sends=st.booleans(),
+    show_thinking=st.booleans(),
+    first_byte_timeout=st.floats(1, 86_400),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(first=SETTINGS, second=SETTINGS)
+def test_what_is_saved_over_anything_is_what_is_loaded(
+    first: Settings, second: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = TomlSettings(tmp_path_factory.mktemp("settings") / "settings.toml")
+    file.save(first)
+
+    file.save(second)
+    loaded = file.load()
+
+    assert sorted(second.endpoints, key=str) == sorted(loaded.endpoints, key=str)
+    assert replace(second, endpoints=()) == replace(loaded, endpoints=())
+
+
+def test_one_value_can_be_set_and_taken_out(tmp_path: Path) -> None:
+    file = TomlSettings(tmp_path / "settings.toml")
+    for key, text in [
+        ("endpoints.my.box.base_url", "http://box:8080/v1"),
+        ("endpoints.my.box.context_window", "8192"),
+        ("show_thinking", "yes"),
+        ("memory.max_messages", "4"),
+        ("keymap.chat.stop", "f9"),
+        ("theme", "nord"),
+        ("theme", ""),
+    ]:
+        file.set_value(key, text)
+
+    assert file.load() == Settings(
+        endpoints=(Endpoint("my.box", "http://box:8080/v1", context_window=8192),),
+        show_thinking=True,
+        memory=MemorySettings(max_messages=4),
+        keymap={"chat.stop": "f9"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("endpoints.openai.api_key", "anything"),
+        ("openai_api_key", "anything"),
+        ("token", "x"),
+        ("passphrase", "correct horse"),
+        ("theme", "sk-abcdefgh12345678"),
+        ("endpoints.a.key_env", "sk_abcdefgh12345678"),
+        ("user", "0f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c"),
+        ("endpoints.a.base_url", "https://a/sk-abcdefgh12345678"),
+    ],
+)
+def test_a_secret_is_refused_and_not_repeated(key: str, text: str, tmp_path: Path) -> None:
+    file = TomlSettings(tmp_path / "settings.toml")
+
+    with pytest.raises(BadInput, match="secret") as refusal:
+        file.set_value(key, text)
+
+    assert text not in refusal.value.sentence
+    assert not file.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("colour", "red"),
+        ("memory", "window"),
+        ("endpoints", "x"),
+        ("memory.max_messages", "many"),
+        ("enter_sends", "perhaps"),
+        ("endpoints.a.dialect", "openai"),  # no base_url yet: the endpoint would be unusable
+    ],
+)
+def test_a_wrong_name_or_value_is_refused(key: str, text: str, tmp_path: Path) -> None:
+    file = TomlSettings(tmp_path / "settings.toml")
+
+    with pytest.raises(BadInput):
+        file.set_value(key, text)
+
+    assert not file.path.exists()
+
+
+@pytest.mark.parametrize(
+    "model", ["local/Meta-Llama-3.1-70B-Instruct-Q4_K_M.gguf", "openrouter/qwen/qwen3-235b-a22b-thinking-2507:free"]
+)
+def test_a_long_model_name_is_no_secret(model: str, tmp_path: Path) -> None:
+    file = TomlSettings(tmp_path / "settings.toml")
+
+    file.set_value("model", model)
+
+    assert model == str(file.load().model)
