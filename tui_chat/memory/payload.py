@@ -1,0 +1,33 @@
+"""The texts of a plan: what goes to the provider, made from the plan's entries and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from tui_chat.core.context import ContextPlan, Entry, Kind, PayloadMessage
+from tui_chat.memory.request import Request
+
+
+def sent_ids(plan: ContextPlan) -> Sequence[str]:
+    """The ids of the earlier messages whose texts the payload needs, in its order."""
+    return [entry.id for entry in plan.entries if entry.sent and entry.kind is Kind.MESSAGE and entry.id is not None]
+
+
+def with_payload(plan: ContextPlan, request: Request, texts: Mapping[str, str]) -> ContextPlan:
+    """The plan with its payload; ``request`` is the one it was made for, ``texts`` holds those of ``sent_ids``.
+
+    Texts go out unchanged. A plan with an error keeps its empty payload.
+    """
+
+    def content(entry: Entry) -> str:
+        match entry.kind:
+            case Kind.SYSTEM:
+                return request.system_prompt or ""
+            case Kind.DRAFT:
+                return request.draft or ""
+            case _:
+                return texts[entry.id or ""]
+
+    sent = sorted((entry.order, entry.role, content(entry)) for entry in plan.entries if entry.order is not None)
+    return replace(plan, payload=tuple(PayloadMessage(role, text) for _, role, text in sent))
