@@ -1,1 +1,272 @@
-"""Choose concrete parts and join them."""
+"""Choose concrete parts and join them: the only module that sees every part.
+
+The libraries behind the rim (the database, the keyring, cryptography, HTTP) are imported by the
+functions that need them, so that the first paint does not wait for any of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui_chat import __version__
+from tui_chat.core.errors import KeyMissing, KeyringUnavailable, LockedError, NotFound, Refused
+from tui_chat.core.models import ModelRef
+from tui_chat.core.ports import ConversationStore, Providers
+from tui_chat.core.secret import Secret
+from tui_chat.core.settings import Settings
+from tui_chat.disk.files import FileAt
+from tui_chat.disk.log import Log
+from tui_chat.disk.paths import places, private_folder
+from tui_chat.disk.profiles import Profile, Profiles
+from tui_chat.disk.settings import TomlSettings
+from tui_chat.services.chat import ChatService
+from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
+from tui_chat.services.library import LibraryService
+from tui_chat.services.program import Access, Check, Keys, Services, User
+from tui_chat.services.transfer import TransferService
+
+if TYPE_CHECKING:
+    from tui_chat.crypto.keychain import Keychain
+    from tui_chat.crypto.lock import HistoryLock
+
+
+class LocalProgram:
+    """One run of ``tui-chat`` on this computer's files, keyring and network."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str] = os.environ,
+        *,
+        user: str | None = None,
+        model: str | None = None,
+        interactive: bool = False,
+        keychain: Keychain | None = None,
+        providers: Providers | None = None,
+    ) -> None:
+        self._environment = environment
+        self._places = places(environment)
+        self._file = TomlSettings(self._places.settings_file)
+        self._profiles = Profiles(self._places.profiles_file)
+        self._log = Log(self._places.log_file)
+        self._settings = self._file.load()
+        self._user = user or environment.get("TUI_CHAT_USER") or self._settings.user
+        self._model = model or environment.get("TUI_CHAT_MODEL")
+        self._interactive = interactive
+        self._keychain = keychain
+        self._providers = providers
+
+    # -- settings ---------------------------------------------------------------------
+
+    @property
+    def user(self) -> str:
+        return self._user
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    @property
+    def settings_path(self) -> Path:
+        return self._places.settings_file
+
+    @property
+    def settings_problems(self) -> Sequence[str]:
+        return self._file.problems
+
+    def save_settings(self, settings: Settings) -> None:
+        self._file.save(settings)
+        self._settings = settings
+
+    def set_setting(self, key: str, value: str) -> None:
+        self._file.set_value(key, value)
+        self._settings = self._file.load()
+
+    # -- users ------------------------------------------------------------------------
+
+    def users(self) -> Sequence[User]:
+        return [User(each.name, each.id, each.name == self._user) for each in self._profiles.all()]
+
+    def add_user(self, name: str) -> User:
+        if self._profiles.find(name) is not None:
+            raise Refused("There is a user of that name already.", hint="`tui-chat users` lists them.")
+        profile = self._profiles.add(name)
+        return User(profile.name, profile.id, profile.name == self._user)
+
+    def rename_user(self, old: str, new: str) -> User:
+        profile = self._profiles.rename(old, new)
+        return User(profile.name, profile.id, profile.name == self._user)
+
+    async def remove_user(self, name: str) -> None:
+        profile = await asyncio.to_thread(self._profiles.find, name)
+        if profile is None:
+            raise NotFound("There is no user of that name.", hint="`tui-chat users` lists them.")
+        lock = self._lock(profile)
+        if "keyring" in await lock.slots():
+            await self._the_keychain().delete(profile.id)
+        await asyncio.to_thread(self._profiles.remove, name)
+
+    def access(self) -> Access:
+        return _LocalAccess(self)
+
+    # -- upkeep -----------------------------------------------------------------------
+
+    async def checks(self) -> Sequence[Check]:
+        return [
+            Check("tui_chat", True, __version__),
+            await asyncio.to_thread(_cipher_check),
+            await self._keyring_check(),
+            *await asyncio.to_thread(self._mode_checks),
+            Check("settings", not self.settings_problems, " ".join(self.settings_problems) or str(self.settings_path)),
+        ]
+
+    def record_crash(self, error: BaseException) -> Path:
+        return self._log.record_crash(error)
+
+    async def _keyring_check(self) -> Check:
+        try:
+            name = await self._the_keychain().backend()
+        except LockedError as error:
+            return Check("keyring", False, error.sentence)
+        return Check("keyring", True, name)
+
+    def _mode_checks(self) -> Sequence[Check]:
+        """Files are 0600 and folders 0700, where the system has modes."""
+        if os.name != "posix":
+            return ()
+        loose = []
+        for folder in (self._places.data, self._places.config, self._places.state):
+            for path in (folder, *folder.glob("*")) if folder.is_dir() else ():
+                if path.stat().st_mode & 0o077:
+                    loose.append(str(path))
+        return [Check("file modes", not loose, f"readable by others: {', '.join(loose)}" if loose else "private")]
+
+    # -- joining ----------------------------------------------------------------------
+
+    def _the_keychain(self) -> Keychain:
+        if self._keychain is None:
+            from tui_chat.crypto.keychain import Keychain
+
+            self._keychain = Keychain()
+        return self._keychain
+
+    def _lock(self, profile: Profile) -> HistoryLock:
+        from tui_chat.crypto.lock import HistoryLock
+
+        return HistoryLock(profile.id, FileAt(self._profiles.key_file(profile)), self._the_keychain())
+
+    async def _services(self, profile: Profile, lock: HistoryLock, data_key: Secret) -> Services:
+        """Open the history with its key and join everything that works on it."""
+        from tui_chat.store import open_store
+
+        path = self._profiles.history_file(profile)
+        await asyncio.to_thread(private_folder, path.parent)
+        store = await open_store(path, data_key, create=not path.exists())
+        return self._join(store, lock)
+
+    def _join(self, store: ConversationStore, lock: Keys) -> Services:
+        from tui_chat.transfer import EXPORTERS, IMPORTERS
+
+        endpoints = EndpointService(
+            self._providers or self._http_providers(),
+            store,
+            lambda: self._settings,
+            self.save_settings,
+            self._environment,
+            asks_consent=self._interactive,
+        )
+        if self._model is not None:
+            # For this run: never written, and known only now, because a name may need its endpoint.
+            self._settings = replace(self._settings, model=endpoints.parse(self._model))
+        fallback: ModelRef | None = GUIDE_MODEL if self._interactive else None
+        return Services(
+            chat=ChatService(store, endpoints, lambda: self._settings, fallback_model=fallback),
+            library=LibraryService(store),
+            endpoints=endpoints,
+            transfer=TransferService(
+                store, exporters=EXPORTERS, importers=IMPORTERS, generator=f"tui-chat {__version__}"
+            ),
+            keys=lock,
+        )
+
+    def _http_providers(self) -> Providers:
+        from tui_chat.providers.connect import HttpProviders
+
+        return HttpProviders(first_byte_timeout=self._settings.first_byte_timeout)
+
+
+class _LocalAccess:
+    """One user's way in: the profile's key slots, and the file behind them."""
+
+    def __init__(self, program: LocalProgram) -> None:
+        self._program = program
+
+    async def exists(self) -> bool:
+        profile = await asyncio.to_thread(self._profile)
+        if profile is None:
+            return False
+        return await self._program._lock(profile).exists() or self._history_exists(profile)
+
+    async def slots(self) -> Sequence[str]:
+        profile = await asyncio.to_thread(self._profile)
+        return () if profile is None else await self._program._lock(profile).slots()
+
+    async def keyring(self) -> str | None:
+        try:
+            return await self._program._the_keychain().backend()
+        except KeyringUnavailable:
+            return None
+
+    async def open_with_keyring(self) -> Services:
+        profile, lock = await self._existing()
+        return await self._program._services(profile, lock, await lock.unlock_with_keyring())
+
+    async def open_with_passphrase(self, passphrase: Secret) -> Services:
+        profile, lock = await self._existing()
+        return await self._program._services(profile, lock, await lock.unlock_with_passphrase(passphrase))
+
+    async def open_with_recovery(self, code: Secret) -> Services:
+        profile, lock = await self._existing()
+        return await self._program._services(profile, lock, await lock.unlock_with_recovery(code))
+
+    async def create_with_keyring(self) -> Services:
+        profile, lock = await self._new()
+        return await self._program._services(profile, lock, await lock.create_with_keyring())
+
+    async def create_with_passphrase(self, passphrase: Secret) -> Services:
+        profile, lock = await self._new()
+        return await self._program._services(profile, lock, await lock.create_with_passphrase(passphrase))
+
+    # -- inside -------------------------------------------------------------------------
+
+    def _profile(self) -> Profile | None:
+        return self._program._profiles.find(self._program.user)
+
+    def _history_exists(self, profile: Profile) -> bool:
+        return self._program._profiles.history_file(profile).exists()
+
+    async def _existing(self) -> tuple[Profile, HistoryLock]:
+        profile = await asyncio.to_thread(self._profile)
+        if profile is None:
+            raise NotFound("There is no user of that name.", hint="`tui-chat users` lists them.")
+        return profile, self._program._lock(profile)
+
+    async def _new(self) -> tuple[Profile, HistoryLock]:
+        await self.keyring()  # so that a keyring that cannot be reached leaves no profile behind
+        profile = await asyncio.to_thread(self._program._profiles.add, self._program.user)
+        if self._history_exists(profile) and not await self._program._lock(profile).exists():
+            raise KeyMissing(
+                "This user's history is here, but its key file is gone.",
+                hint="Restore the file that ends in .keys.json from a backup; the history was left untouched.",
+            )
+        return profile, self._program._lock(profile)
+
+
+def _cipher_check() -> Check:
+    from tui_chat.store import cipher_version
+
+    return Check("encryption", True, cipher_version())

@@ -1,0 +1,54 @@
+"""What every test stands on: no network beyond this computer, a home of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_real_connect = socket.socket.connect
+_real_connect_ex = socket.socket.connect_ex
+
+
+def _require_local(address: Any) -> None:
+    if isinstance(address, tuple):
+        host = address[0]
+        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+            raise AssertionError(f"a test reached for the network: {host}")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may reach beyond the loopback, by construction."""
+
+    def connect(self: socket.socket, address: Any) -> None:
+        _require_local(address)
+        _real_connect(self, address)
+
+    def connect_ex(self: socket.socket, address: Any) -> int:
+        _require_local(address)
+        return _real_connect_ex(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ``TUI_CHAT_HOME`` of the test's own, and none of the person's environment."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("TUI_CHAT_HOME", str(folder))
+    for name in (
+        "TUI_CHAT_USER",
+        "TUI_CHAT_MODEL",
+        "TUI_CHAT_PASSPHRASE_FILE",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "OLLAMA_HOST",
+        "NO_COLOR",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    return folder
