@@ -1,0 +1,48 @@
+"""The JSON form of a plan (version 1): what ``plan --json`` and ``ask --json`` print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tui_chat.core.context import ContextPlan, Entry
+from tui_chat.core.sentences import error_sentence, warning_sentence
+
+Json = dict[str, Any]
+
+
+def plan_to_json(plan: ContextPlan) -> Json:
+    """The plan as plain values; the sentences of its warnings and its error stand with them as ``text``."""
+    error = plan.error
+    return {
+        "strategy": plan.strategy,
+        "budget": {
+            "context_window": plan.budget.context_window,
+            "assumed": plan.budget.assumed,
+            "reserved_for_reply": plan.budget.reserved_for_reply,
+            "margin": plan.budget.margin,
+            "input": plan.budget.input,
+        },
+        "entries": [_entry(entry) for entry in plan.entries],
+        "totals": {"sent": plan.totals.sent, "not_sent": plan.totals.not_sent, "tokens": plan.totals.tokens},
+        "warnings": [
+            {"code": warning.code, "count": warning.count, "of": warning.of, "text": warning_sentence(warning)}
+            for warning in plan.warnings
+        ],
+        "error": None
+        if error is None
+        else {"code": error.code, "needed": error.needed, "room": error.room, "text": error_sentence(error)},
+        "payload": [{"role": str(message.role), "content": message.content} for message in plan.payload],
+    }
+
+
+def _entry(entry: Entry) -> Json:
+    return {
+        "id": entry.id,
+        "kind": str(entry.kind),
+        "role": str(entry.role),
+        "sent": entry.sent,
+        "reason": str(entry.reason),
+        "tokens": entry.tokens,
+        "order": entry.order,
+        "inside": entry.inside,
+    }
