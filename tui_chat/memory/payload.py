@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tui_chat.core.context import ContextPlan, Entry, Kind, PayloadMessage
-from tui_chat.memory.request import Request
 
 
 def sent_ids(plan: ContextPlan) -> Sequence[str]:
@@ -14,18 +13,20 @@ def sent_ids(plan: ContextPlan) -> Sequence[str]:
     return [entry.id for entry in plan.entries if entry.sent and entry.kind is Kind.MESSAGE and entry.id is not None]
 
 
-def with_payload(plan: ContextPlan, request: Request, texts: Mapping[str, str]) -> ContextPlan:
-    """The plan with its payload; ``request`` is the one it was made for, ``texts`` holds those of ``sent_ids``.
+def with_payload(
+    plan: ContextPlan, *, system_prompt: str | None, texts: Mapping[str, str], draft: str | None
+) -> ContextPlan:
+    """The plan with its payload, from the system prompt and draft it was made for and the texts of ``sent_ids``.
 
-    Texts go out unchanged. A plan with an error keeps its empty payload.
+    Texts go out unchanged. A plan with an error keeps its empty payload. Raises KeyError for a missing text.
     """
 
     def content(entry: Entry) -> str:
         match entry.kind:
             case Kind.SYSTEM:
-                return request.system_prompt or ""
+                return system_prompt or ""
             case Kind.DRAFT:
-                return request.draft or ""
+                return draft or ""
             case _:
                 return texts[entry.id or ""]
 
