@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tui_chat.core.context import ContextPlan, Limit, PlanError, TokenBudget, Totals, Warning
+from tui_chat.core.sentences import (
+    error_sentence,
+    gauge_sentence,
+    gravest,
+    short_warning,
+    warning_forms,
+    warning_sentence,
+)
+
+
+def noon(instant: int) -> str:
+    return "12:40, 3 May"
+
+
+def plan(
+    *, sent: int, not_sent: int, tokens: int, assumed: bool = False, error: PlanError | None = None
+) -> ContextPlan:
+    budget = TokenBudget(context_window=32_000, assumed=assumed, reserved_for_reply=4_000, margin=0.0, input=28_000)
+    return ContextPlan("window", budget, (), Totals(sent, not_sent, tokens), error=error)
+
+
+@pytest.mark.parametrize(
+    ("warning", "sentence"),
+    [
+        (
+            Warning("before_window", 34, 54, 1, Limit.MESSAGES),
+            "34 of 54 earlier messages are not sent (older than 12:40, 3 May). The model cannot see them.",
+        ),
+        (
+            Warning("before_window", 1, 21, 1, Limit.MESSAGES),
+            "1 of 21 earlier messages is not sent (older than 12:40, 3 May). The model cannot see it.",
+        ),
+        (Warning("before_window", 54, 54), "None of the 54 earlier messages is sent. The model cannot see them."),
+        (Warning("before_window", 1, 1), "The only earlier message is not sent. The model cannot see it."),
+        (
+            Warning("last_answer_not_sent", 1_234, 1_234, None, Limit.TOKENS),
+            "Not even the last answer is sent: none of the 1,234 earlier messages fits. The model cannot see them.",
+        ),
+        (
+            Warning("last_answer_not_sent", 1, 1, None, Limit.TOKENS),
+            "Not even the last answer is sent: the only earlier message does not fit. The model cannot see it.",
+        ),
+    ],
+)
+def test_a_warning_says_how_many_of_how_many_and_since_when(warning: Warning, sentence: str) -> None:
+    assert warning_sentence(warning, time=noon) == sentence
+
+
+@settings(max_examples=50)
+@given(
+    st.sampled_from(["before_window", "last_answer_not_sent"]),
+    st.integers(1, 10**6),
+    st.integers(0, 10**6),
+    st.none() | st.integers(0, 10**12),
+)
+def test_shorter_forms_are_shorter_and_the_last_says_how_many(
+    code: str, count: int, more: int, since: int | None
+) -> None:
+    forms = warning_forms(Warning(code, count, count + more, since), time=noon)
+    lengths = [len(form) for form in forms]
+
+    assert lengths == sorted(set(lengths), reverse=True)
+    assert forms[-1] == f"{count:,} not sent"
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            PlanError("fixed_over_budget", 9_400, 8_192, "system prompt and this message"),
+            "Not sent: system prompt and this message need ~9,400 of 8,192 tokens.",
+        ),
+        (
+            PlanError("fixed_over_budget", 9_400, 8_192, "this message"),
+            "Not sent: this message needs ~9,400 of 8,192 tokens.",
+        ),
+        (
+            PlanError("over_budget", 9_400, 8_192),
+            "Not sent: the whole conversation and this message need ~9,400 of 8,192 tokens.",
+        ),
+        (
+            PlanError("no_room", 300, 256),
+            "Not sent: the model's context window of 256 tokens is too small for any message.",
+        ),
+        (PlanError("empty_draft"), "Not sent: the message is empty."),
+    ],
+)
+def test_an_error_says_what_does_not_fit(error: PlanError, sentence: str) -> None:
+    assert error_sentence(error) == sentence
+
+
+def test_the_gauge_says_what_is_sent_of_what_was_said() -> None:
+    sentences = [
+        gauge_sentence(plan(sent=54, not_sent=0, tokens=5_900)),
+        gauge_sentence(plan(sent=20, not_sent=34, tokens=5_900)),
+        gauge_sentence(plan(sent=0, not_sent=0, tokens=7, assumed=True)),
+        gauge_sentence(plan(sent=0, not_sent=54, tokens=0, error=PlanError("over_budget", 29_000, 28_000))),
+    ]
+
+    assert sentences == [
+        "All 54 messages sent · ~5,900 of 28,000 tokens",
+        "20 of 54 messages sent · ~5,900 of 28,000 tokens",
+        "No earlier messages · ~7 of 28,000 tokens (window assumed)",
+        "0 of 54 messages sent · ~29,000 of 28,000 tokens",
+    ]
+
+
+def test_the_gravest_warning_is_shown_where_there_is_room_for_one() -> None:
+    many, grave = Warning("before_window", 9, 9), Warning("last_answer_not_sent", 2, 9)
+
+    assert gravest((many, grave)) == grave
+    assert gravest(()) is None
+    assert short_warning(many) == "9 not sent"
