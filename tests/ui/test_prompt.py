@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import pytest
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+from textual.keys import _character_to_key
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from tests.ui.reading import lines_of, strips_of
+from tui_chat.ui.widgets.prompt import PromptInput
+
+
+class PromptApp(App[None]):
+    """A screen with a prompt at its foot; it remembers what it was told."""
+
+    CSS = "Static { height: 1fr; }"
+    BINDINGS = [Binding("ctrl+k", "note('ctrl+k')"), Binding("escape", "note('escape')")]
+
+    def __init__(self, *, enter_sends: bool = True) -> None:
+        super().__init__()
+        self.prompt = PromptInput(enter_sends=enter_sends)
+        self.submitted: list[str] = []
+        self.notes: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        yield Static("transcript", markup=False)
+        yield self.prompt
+
+    def on_mount(self) -> None:
+        self.prompt.focus()
+
+    def on_prompt_input_submitted(self, event: PromptInput.Submitted) -> None:
+        self.submitted.append(event.text)
+
+    def action_note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+async def burst(pilot: Pilot[None], *keys: str) -> None:
+    """Keys in one read of the terminal: all are queued before the first one is handled."""
+    for key in keys:
+        name = _character_to_key(key) if len(key) == 1 else key
+        pilot.app.post_message(events.Key(name, key if len(key) == 1 else None))
+    await pilot.pause()
+    await pilot.pause()
+
+
+async def paste(pilot: Pilot[None], text: str) -> None:
+    pilot.app.post_message(events.Paste(text))
+    await pilot.pause()
+    await pilot.pause()
+
+
+async def test_enter_sends_the_text_and_empties_the_prompt() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await pilot.press(*"hello", "enter")
+
+        assert app.submitted == ["hello"]
+        assert app.prompt.text == ""
+
+
+async def test_keys_behind_enter_belong_to_the_next_prompt() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await burst(pilot, *"one", "enter", *"two", "enter", *"three")
+
+        assert app.submitted == ["one", "two"]
+        assert app.prompt.text == "three"
+
+
+async def test_nothing_but_white_space_is_not_sent_and_stays() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await pilot.press("space", "ctrl+j", "enter")
+
+        assert app.submitted == []
+        assert app.prompt.text == " \n"
+
+
+async def test_typing_and_deleting_in_one_burst_keeps_its_order() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await pilot.press(*"hello")
+        await burst(pilot, "a", "backspace", "b", "c")
+
+        assert app.prompt.text == "hellobc"
+
+
+async def test_deleting_the_line_and_typing_in_one_burst_keeps_its_order() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await pilot.press(*"hello")
+        await burst(pilot, "ctrl+u", "q")
+
+        assert app.prompt.text == "q"
+
+
+async def test_every_key_for_a_new_line_makes_one() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await burst(pilot, "a", "ctrl+j", "b", "shift+enter", "c", "alt+enter", "d")
+
+        assert app.prompt.text == "a\nb\nc\nd"
+        assert app.submitted == []
+
+
+async def test_where_enter_is_a_new_line_ctrl_enter_and_f5_send() -> None:
+    app = PromptApp(enter_sends=False)
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        shown = lines_of(app.prompt)[0]
+        await burst(pilot, "a", "enter", "b", "ctrl+enter", "c", "f5")
+
+        assert app.submitted == ["a\nb", "c"]
+        assert shown == " ❯ Message (ctrl+enter sends, enter new line)"
+
+
+async def test_the_prompt_says_its_keys_after_the_keymap() -> None:
+    app = PromptApp()
+    app.set_keymap({"prompt.send": "ctrl+s"})
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await pilot.pause()
+        shown = lines_of(app.prompt)[0]
+        await burst(pilot, "a", "enter", "b", "ctrl+s", "c")
+
+        assert shown == " ❯ Message (ctrl+s sends, ctrl+j new line)"
+        assert app.submitted == ["a\nb"]
+        assert app.prompt.text == "c"
+
+
+async def test_escape_and_ctrl_k_are_left_to_the_screen() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await pilot.press(*"keep", "home", "ctrl+k", "escape")
+
+        assert app.notes == ["ctrl+k", "escape"]
+        assert app.prompt.text == "keep"
+
+
+async def test_it_grows_to_a_third_of_the_screen() -> None:
+    app = PromptApp()
+    async with app.run_test(size=(40, 24), notifications=True, tooltips=True) as pilot:
+        heights = [app.prompt.size.height]
+        for number in "123":
+            await pilot.press("ctrl+j", "ctrl+j", "ctrl+j", number)
+            await pilot.pause()
+            heights.append(app.prompt.size.height)
+
+        assert heights == [1, 4, 7, 7]
+        assert lines_of(app.prompt)[-1] == "   3"
+
+
+async def test_a_wide_text_wraps_beside_the_marker() -> None:
+    app = PromptApp()
+    async with app.run_test(size=(20, 24), notifications=True, tooltips=True) as pilot:
+        await pilot.press(*"漢字漢字漢字漢字漢字")
+        await pilot.pause()
+
+        assert lines_of(app.prompt) == [" ❯ 漢字漢字漢字漢", "   字漢字"]
+
+
+async def test_pasted_text_is_made_safe_and_keeps_its_lines_and_tabs() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await paste(pilot, "a\tb\r\nc\rd \x1b]52;c;eA==\x07 \u202eevil [/foo]")
+
+        assert app.prompt.text == "a\tb\nc\nd �]52;c;eA==� evil [/foo]"
+
+
+async def test_a_big_paste_stands_in_one_line_and_is_sent_in_full() -> None:
+    app = PromptApp()
+    block = "some log output\n" * 21_739
+    async with app.run_test(size=(70, 20), notifications=True, tooltips=True) as pilot:
+        await pilot.press(*"Why?")
+        await paste(pilot, block)
+        shown = lines_of(app.prompt)
+        draft = app.prompt.draft
+        await pilot.press("!", "enter")
+
+        assert shown == [" ❯ Why?[pasted #1 348 kB, 21,739 lines]"]
+        assert draft == f"Why?{block}"
+        assert app.submitted == [f"Why?{block}!"]
+
+
+async def test_a_pasted_block_is_deleted_whole_and_comes_back_with_undo() -> None:
+    app = PromptApp()
+    block = "x" * 1_000_000
+    async with app.run_test(size=(70, 20), notifications=True, tooltips=True) as pilot:
+        await paste(pilot, block)
+        await pilot.press("backspace")
+        emptied = app.prompt.draft
+        await pilot.press("ctrl+z")
+
+        assert emptied == ""
+        assert app.prompt.draft == block
+        assert app.prompt.text == "[pasted #1 1.0 MB, 1 line]"
+
+
+async def test_delete_before_a_pasted_block_takes_it_whole() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await pilot.press("a")
+        await paste(pilot, "x" * 30_000)
+        await pilot.press("b", "home", "right", "delete")
+
+        assert app.prompt.draft == "ab"
+
+
+async def test_many_pastes_do_not_fill_the_editor() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        for letter in "abc":
+            await paste(pilot, letter * 15_000)
+
+        assert app.prompt.draft == "a" * 15_000 + "b" * 15_000 + "c" * 15_000
+        assert len(app.prompt.text) < 16_000
+
+
+async def test_a_copied_block_is_copied_in_full_and_pasted_as_a_block() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await paste(pilot, "x" * 30_000)
+        await burst(pilot, "f7", "ctrl+x", "ctrl+v", "ctrl+v")
+
+        assert app.clipboard == "x" * 30_000
+        assert app.prompt.draft == "x" * 60_000
+
+
+async def test_a_token_typed_by_hand_is_only_text() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await paste(pilot, "[pasted #1 30 kB, 1 line]")
+        await paste(pilot, "x" * 30_000)
+
+        assert app.prompt.draft == "[pasted #1 30 kB, 1 line]" + "x" * 30_000
+
+
+async def test_a_big_draft_comes_back_folded_with_its_ends_in_view() -> None:
+    app = PromptApp()
+    draft = "Explain this:\n" + "noise\n" * 10_000 + "Thanks"
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        app.prompt.draft = draft
+        await pilot.pause()
+
+        assert app.prompt.draft == draft
+        assert lines_of(app.prompt)[0] == " ❯ Explain this:"
+        assert lines_of(app.prompt)[-1] == "   Thanks"
+        assert app.prompt.size.height < 8
+
+
+async def test_a_text_that_could_not_be_saved_comes_back_before_what_was_typed_since() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await pilot.press(*"first", "enter", *"second")
+        app.prompt.restore(app.submitted[0])
+        await pilot.press("!")
+
+        assert app.prompt.draft == "first\nsecond!"
+
+
+async def test_no_colour_still_marks_a_pasted_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await paste(pilot, "x" * 30_000)
+        marked = "".join(
+            segment.text for segment in strips_of(app.prompt)[0] if segment.style is not None and segment.style.reverse
+        )
+
+        assert marked.startswith("[pasted #1 30 kB, 1 line]")
+
+
+async def test_page_keys_go_to_the_screen_while_all_is_in_view() -> None:
+    app = PromptApp()
+    app.bind("pageup", "note('page')")
+    async with app.run_test(size=(40, 12), notifications=True, tooltips=True) as pilot:
+        await pilot.press("a", "pageup")
+        in_view = list(app.notes)
+        await pilot.press(*["ctrl+j"] * 9, "pageup")
+
+        assert in_view == ["page"]
+        assert app.notes == ["page"]
+        assert app.prompt.cursor_location[0] < 9
+
+
+def test_what_is_sent_is_in_no_repr() -> None:
+    assert "secret" not in repr(PromptInput.Submitted("secret"))

@@ -1,0 +1,244 @@
+"""The prompt: an editor that sends on enter and keeps the order of what is typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from rich.segment import Segment
+from rich.text import Text
+from textual import events
+from textual.binding import Binding
+from textual.content import Content
+from textual.document._document import Location
+from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widgets import TextArea
+
+from tui_chat.core.clean import clean
+from tui_chat.ui.widgets.ordered_keys import own_bindings, run_own_binding
+from tui_chat.ui.widgets.pasted import PastedBlocks
+
+_MARKER = "❯ "
+
+
+def _editing_bindings() -> list[Binding]:
+    """TextArea's own, each with an id for the keymap; ctrl+k is left to the screen."""
+    return [
+        replace(binding, id=f"prompt.{binding.action.replace('(True)', '_select')}", tooltip=binding.description)
+        for binding in TextArea.BINDINGS
+        if isinstance(binding, Binding) and binding.key != "ctrl+k"
+    ]
+
+
+class PromptInput(TextArea, inherit_bindings=False):
+    """A multi-line editor that grows to a third of the screen.
+
+    ``enter_sends`` False makes enter a new line, and ctrl+enter or f5 send. Big pastes stand in it
+    as one token each; ``draft``, ``take`` and ``Submitted`` give the text with all of them in place.
+    ``text`` is what the editor shows.
+    """
+
+    BINDINGS = [
+        Binding("enter", "send", "Send", id="prompt.send", tooltip="Send this message"),
+        Binding(
+            "ctrl+enter,f5",
+            "send_always",
+            "Send",
+            id="prompt.send_always",
+            tooltip="Send this message, whatever enter does",
+            show=False,
+        ),
+        Binding(
+            "ctrl+j,shift+enter,alt+enter",
+            "new_line",
+            "New line",
+            id="prompt.new_line",
+            tooltip="Start a new line (shift+enter and alt+enter where the terminal can tell them from enter)",
+        ),
+        *_editing_bindings(),
+    ]
+
+    COMPONENT_CLASSES = {"prompt--marker", "prompt--pasted"}
+
+    DEFAULT_CSS = """
+    PromptInput {
+        height: auto;
+        min-height: 1;
+        max-height: 33vh;
+        border: none;
+        padding: 0 1;
+        background: transparent;
+        scrollbar-size-vertical: 1;
+        &:focus { border: none; }
+        & > .prompt--marker { color: $text-muted; }
+        &:focus > .prompt--marker { color: $primary; text-style: bold; }
+        & > .prompt--pasted { text-style: bold reverse; }
+        & .text-area--cursor-line { background: transparent; }
+    }
+    """
+
+    enter_sends: reactive[bool] = reactive(True, bindings=True)
+
+    @dataclass
+    class Submitted(Message):
+        """The user wants ``text`` answered; it is no longer in the prompt."""
+
+        text: str = field(repr=False)
+
+    def __init__(self, *, enter_sends: bool = True, id: str | None = None, classes: str | None = None) -> None:
+        self._pasted = PastedBlocks()
+        super().__init__(id=id, classes=classes, highlight_cursor_line=False)
+        self.cursor_blink = False
+        self.set_reactive(PromptInput.enter_sends, enter_sends)
+
+    # -- what is in it ------------------------------------------------------------
+
+    @property
+    def draft(self) -> str:
+        """Everything typed and pasted, as it would be sent."""
+        return self._pasted.expand(self.text)
+
+    @draft.setter
+    def draft(self, text: str) -> None:
+        self._pasted.clear()
+        self.load_text(self._pasted.fold(_plain(text)))
+        self.move_cursor(self.document.end)
+
+    def take(self) -> str:
+        """Take the draft out; what is typed from now on belongs to the next prompt."""
+        text = self.draft
+        self._pasted.clear()
+        self.load_text("")
+        return text
+
+    def restore(self, text: str) -> None:
+        """Put a text back that could not be saved, in front of whatever was typed since."""
+        folded = self._pasted.fold(_plain(text), self.text)
+        self.insert(f"{folded}\n" if self.text else folded, (0, 0))
+
+    # -- sending ------------------------------------------------------------------
+
+    async def _on_key(self, event: events.Key) -> None:
+        # What is not handled here goes on to TextArea._on_key: Textual calls every class's handler.
+        await run_own_binding(self, event)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Enter sends only where it is set to; page keys are the screen's while all of the text is in view."""
+        match action:
+            case "send":
+                return self.enter_sends
+            case "cursor_page_up" | "cursor_page_down":
+                return self.virtual_size.height > self.size.height
+        return super().check_action(action, parameters)
+
+    def action_send(self) -> None:
+        """Hand the text over at once, so that keys behind this one begin the next prompt."""
+        if self.draft.strip():
+            self.post_message(self.Submitted(self.take()))
+
+    def action_send_always(self) -> None:
+        """Send, whatever enter does."""
+        self.action_send()
+
+    def action_new_line(self) -> None:
+        """Break the line at the cursor, in place of what is selected."""
+        self._replace_via_keyboard("\n", *self.selection)
+
+    # -- pasting ------------------------------------------------------------------
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self._insert_pasted(event.text)
+
+    def action_paste(self) -> None:
+        """Paste what was last copied inside the app."""
+        self._insert_pasted(self.app.clipboard)
+
+    def action_copy(self) -> None:
+        """Copy the selection, pasted blocks in full."""
+        if not self.selected_text:
+            super().action_copy()
+            return
+        self.app.copy_to_clipboard(self._pasted.expand(self.selected_text))
+
+    def action_cut(self) -> None:
+        """Cut the selection (or the line), pasted blocks in full."""
+        super().action_cut()
+        if (full := self._pasted.expand(self.app.clipboard)) != self.app.clipboard:
+            self.app.copy_to_clipboard(full)
+
+    def _insert_pasted(self, text: str) -> None:
+        text = _plain(text)
+        if self._pasted.belongs_outside(text, self.text):
+            text = self._pasted.keep(text, self.text)
+        if text and (result := self._replace_via_keyboard(text, *self.selection)):
+            self.move_cursor(result.end_location)
+
+    # -- a token is deleted whole ---------------------------------------------------
+
+    def action_delete_left(self) -> None:
+        """Delete the character, or the pasted block, left of the cursor."""
+        if not self._delete_token(after=self.get_cursor_left_location()):
+            super().action_delete_left()
+
+    def action_delete_right(self) -> None:
+        """Delete the character, or the pasted block, right of the cursor."""
+        if not self._delete_token(after=self.cursor_location):
+            super().action_delete_right()
+
+    def _delete_token(self, *, after: Location) -> bool:
+        """Delete the token that covers the place after that location, if there is one and nothing is selected."""
+        row, column = after
+        if not self.selection.is_empty or row != self.cursor_location[0]:
+            return False
+        for start, end in self._pasted.places(self.document.get_line(row)):
+            if start <= column < end:
+                self._delete_via_keyboard((row, start), (row, end))
+                return True
+        return False
+
+    # -- how it looks ---------------------------------------------------------------
+
+    @property
+    def gutter_width(self) -> int:
+        """The marker's place; TextArea keeps text, cursor and mouse right of it."""
+        return len(_MARKER)
+
+    def render_line(self, y: int) -> Strip:
+        """The marker, and the editor's line."""
+        marker = Segment(_MARKER if y == 0 else " " * len(_MARKER), self.get_component_rich_style("prompt--marker"))
+        return Strip.join([Strip([marker], len(_MARKER)), super().render_line(y)])
+
+    def get_line(self, line_index: int) -> Text:
+        """A line, with its pasted blocks marked."""
+        line = super().get_line(line_index)
+        for start, end in self._pasted.places(line.plain):
+            line.stylize(self.get_component_rich_style("prompt--pasted"), start, end)
+        return line
+
+    def on_focus(self) -> None:
+        """Say which keys work now: a keymap may have come since."""
+        self._show_keys()
+
+    def watch_enter_sends(self) -> None:
+        """Say which keys send now."""
+        if self.is_mounted:
+            self._show_keys()
+
+    def _show_keys(self) -> None:
+        keys: dict[str, str] = {}
+        for key, bindings in own_bindings(self).items():
+            for binding in bindings:
+                keys.setdefault(binding.action, key)
+        if not keys:
+            return
+        send = keys.get("send" if self.enter_sends else "send_always", "")
+        new_line = keys.get("new_line", "") if self.enter_sends else "enter"
+        self.placeholder = Content(f"Message ({send} sends, {new_line} new line)")
+
+
+def _plain(text: str) -> str:
+    """Safe text with one kind of line end: terminals paste a bare CR for each."""
+    return clean(text.replace("\r\n", "\n").replace("\r", "\n"))
