@@ -1,0 +1,86 @@
+"""Branches to plan on: chats spelled in one line, and any branch at all for properties."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from tui_chat.core.models import MessageHeader, Role, Status
+from tui_chat.memory import Request
+
+ROLES = {"u": Role.USER, "a": Role.ASSISTANT, "s": Role.SYSTEM, "t": Role.TOOL}
+
+
+def header(
+    index: int,
+    role: Role,
+    *,
+    tokens: int = 6,
+    status: Status = Status.COMPLETE,
+    has_text: bool = True,
+    letters: int = 20,
+    other_letters: int = 0,
+) -> MessageHeader:
+    """Message ``m<index>`` of a branch, written in its ``index``-th second."""
+    return MessageHeader(
+        id=f"m{index}",
+        parent_id=f"m{index - 1}" if index else None,
+        role=role,
+        status=status,
+        created_at=index * 1000,
+        model_name=None,
+        error=None,
+        characters=30 if has_text else 0,
+        lines=1,
+        tokens=tokens if has_text else 0,
+        letters=letters if has_text else 0,
+        other_letters=other_letters if has_text else 0,
+        has_thinking=False,
+        pinned=False,
+        excluded=False,
+    )
+
+
+def chat(spelled: str, *, tokens: int = 6) -> list[MessageHeader]:
+    """``ua u- u_"``: a turn, one whose answer failed without a text, one whose answer is just empty."""
+    branch = []
+    for index, letter in enumerate(spelled.replace(" ", "")):
+        if letter in ROLES:
+            branch.append(header(index, ROLES[letter], tokens=tokens))
+        else:
+            status = Status.FAILED if letter == "-" else Status.STOPPED
+            branch.append(header(index, Role.ASSISTANT, status=status, has_text=False))
+    return branch
+
+
+@st.composite
+def branches(draw: st.DrawFn, *, max_size: int = 16) -> list[MessageHeader]:
+    """Any branch: broken turns, greetings, empty and failed messages, all sizes and scripts."""
+    branch = []
+    for index in range(draw(st.integers(0, max_size))):
+        letters = draw(st.integers(0, 400))
+        branch.append(
+            header(
+                index,
+                draw(st.sampled_from([Role.USER, Role.ASSISTANT, Role.USER, Role.ASSISTANT, Role.TOOL, Role.SYSTEM])),
+                tokens=draw(st.integers(0, 400)),
+                status=draw(st.sampled_from(list(Status))),
+                has_text=draw(st.integers(0, 5)) > 0,
+                letters=letters,
+                other_letters=draw(st.integers(0, letters)),
+            )
+        )
+    return branch
+
+
+def requests(*, context_windows: st.SearchStrategy[int] | None = None) -> st.SearchStrategy[Request]:
+    """Any request, possible or not."""
+    return st.builds(
+        Request,
+        context_window=context_windows or (st.integers(-5, 6000) | st.just(10**9)),
+        max_messages=st.integers(0, 30),
+        draft=st.none() | st.text(max_size=60),
+        draft_id=st.none() | st.just("draft"),
+        system_prompt=st.none() | st.text(max_size=60),
+        assumed=st.booleans(),
+        reserved_for_reply=st.none() | st.integers(0, 8000),
+    )

@@ -1,0 +1,48 @@
+"""The full history: everything, or nothing and a reason."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+
+from tests.contracts.memory import messages_of
+from tests.memory.branches import branches, chat, requests
+from tui_chat.core.context import PlanError, Reason
+from tui_chat.core.models import MessageHeader
+from tui_chat.memory import Request, strategy
+
+full = strategy("full")
+
+
+def test_every_message_is_sent_whatever_the_message_limit() -> None:
+    plan = full.plan(chat("a" + "ua" * 50), Request(context_window=100_000, draft="Go on.", max_messages=2))
+
+    assert (plan.totals.sent, plan.totals.not_sent) == (101, 0)
+    assert {Reason.FULL} == {entry.reason for entry in messages_of(plan)}
+    assert plan.warnings == ()
+
+
+def test_over_the_budget_nothing_is_sent_and_the_error_counts_everything() -> None:
+    request = Request(context_window=200, reserved_for_reply=0, margin=0.0, draft="Go on.", system_prompt="Be kind.")
+
+    plan = full.plan(chat("ua ua u-", tokens=46), request)
+
+    # 3 for the request, 3 + 4 for each of system prompt and draft, 5 messages of 46 + 4.
+    assert PlanError("over_budget", 267, 200, "the whole conversation and this message") == plan.error
+    assert [e.reason for e in plan.entries] == [Reason.OVER_BUDGET] * 6 + [Reason.ERROR] + [Reason.OVER_BUDGET]
+    assert (plan.totals.sent, plan.totals.not_sent, plan.totals.tokens) == (0, 6, 0)
+
+
+def test_without_a_draft_the_error_names_the_conversation_alone() -> None:
+    plan = full.plan(chat("ua", tokens=500), Request(context_window=200, reserved_for_reply=0))
+
+    assert plan.error is not None
+    assert plan.error.parts == "the whole conversation"
+
+
+@settings(max_examples=100, deadline=None)
+@given(branch=branches(), request=requests())
+def test_it_never_drops_a_message_with_a_text(branch: list[MessageHeader], request: Request) -> None:
+    plan = full.plan(branch, request)
+
+    sendable = sum(header.has_text for header in branch)
+    assert plan.totals.sent in ((sendable,) if plan.error is None else (0,))
