@@ -1,0 +1,76 @@
+"""The JSON forms of conversations and messages (version 1): what the export and every ``--json`` hold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tui_chat.core.clock import to_rfc3339
+from tui_chat.core.models import Conversation, MemorySettings, Message, ModelRef, Usage
+from tui_chat.core.parts import to_json
+
+Form = dict[str, Any]
+
+# json escapes U+0000-001F itself. Outside of texts a document holds none of these.
+_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+
+
+def json_text(value: object, *, indent: int | None = 2) -> str:
+    """One JSON document that is safe on a terminal: control characters escaped, all else readable."""
+    return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False).translate(_ESCAPES)
+
+
+def conversation_form(conversation: Conversation) -> Form:
+    """A conversation without its messages."""
+    return {
+        "id": conversation.id,
+        "title": conversation.title,
+        "created_at": to_rfc3339(conversation.created_at),
+        "updated_at": to_rfc3339(conversation.updated_at),
+        "system_prompt": conversation.system_prompt,
+        "model": _model(conversation.model),
+        "memory": _memory(conversation.memory),
+        "tags": list(conversation.tags),
+        "pinned": conversation.pinned,
+        "archived": conversation.archived,
+        "head": conversation.head,
+    }
+
+
+def message_form(message: Message) -> Form:
+    """A message as every form outside the app shows it: still streaming reads as stopped."""
+    settled = message.settled()
+    return {
+        "id": settled.id,
+        "parent_id": settled.parent_id,
+        "role": settled.role.value,
+        "text": settled.text,
+        "parts": [to_json(part) for part in settled.parts],
+        "status": settled.status.value,
+        "error": settled.error,
+        "created_at": to_rfc3339(settled.created_at),
+        "model": _model(settled.model),
+        "usage": _usage(settled.usage),
+        "pinned": settled.pinned,
+        "excluded": settled.excluded,
+    }
+
+
+def _model(model: ModelRef | None) -> Form | None:
+    return None if model is None else {"endpoint": model.endpoint, "name": model.name}
+
+
+def _memory(memory: MemorySettings | None) -> Form | None:
+    if memory is None:
+        return None
+    return {"strategy": memory.strategy, "max_messages": memory.max_messages, "trim": memory.trim}
+
+
+def _usage(usage: Usage | None) -> Form | None:
+    if usage is None:
+        return None
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cached_tokens,
+    }
