@@ -25,7 +25,8 @@ def now() -> Millis:
 def to_rfc3339(instant: Millis) -> str:
     """RFC 3339 in UTC with milliseconds and ``Z``: ``2026-11-20T08:00:00.000Z``."""
     moment = _EPOCH + timedelta(milliseconds=instant)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant % 1000:03d}Z"
+    # Not strftime: its %Y does not pad years before 1000 everywhere.
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def from_rfc3339(text: str) -> Millis:
