@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.app import App
 from textual.strip import Strip
 from textual.widget import Widget
@@ -20,6 +22,6 @@ def lines_of(widget: Widget) -> list[str]:
     return [strip.text.rstrip() for strip in strips_of(widget)]
 
 
-def seen(app: App[object]) -> str:
+def seen(app: App[Any]) -> str:
     """The whole screen."""
     return "\n".join(lines_of(app.screen))
