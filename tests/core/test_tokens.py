@@ -21,7 +21,9 @@ quick = settings(max_examples=200, deadline=None)
         ("", 0),
         ("hello", 1),
         ("hello world", 2),
-        ("internationalisation", 4),  # 1 and 14 letters past the sixth at 0.2
+        ("letter", 1),
+        ("letters", 2),  # 0.2 for each letter past the sixth
+        ("internationalisation", 4),
         ("1234567890", 9),
         ("().,;:!?", 5),
         ("if x:\n    y = 1\n", 7),
