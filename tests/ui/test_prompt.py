@@ -237,6 +237,16 @@ async def test_a_token_typed_by_hand_is_only_text() -> None:
         assert app.prompt.draft == "[pasted #1 30 kB, 1 line]" + "x" * 30_000
 
 
+async def test_a_sent_block_is_forgotten() -> None:
+    app = PromptApp()
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await paste(pilot, "x" * 30_000)
+        await pilot.press("enter")
+        await paste(pilot, "[pasted #1 30 kB, 1 line]")
+
+        assert app.prompt.draft == "[pasted #1 30 kB, 1 line]"
+
+
 async def test_a_big_draft_comes_back_folded_with_its_ends_in_view() -> None:
     app = PromptApp()
     draft = "Explain this:\n" + "noise\n" * 10_000 + "Thanks"
