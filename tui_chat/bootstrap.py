@@ -25,6 +25,7 @@ from tui_chat.disk.paths import places, private_folder
 from tui_chat.disk.profiles import Profile, Profiles
 from tui_chat.disk.settings import TomlSettings
 from tui_chat.services.chat import ChatService
+from tui_chat.services.empty import EmptyStore, NoKeys
 from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
 from tui_chat.services.library import LibraryService
 from tui_chat.services.program import Access, Check, Keys, Services, User
@@ -56,6 +57,7 @@ class LocalProgram:
         self._settings = self._file.load()
         self._user = user or environment.get("TUI_CHAT_USER") or self._settings.user
         self._model = model or environment.get("TUI_CHAT_MODEL")
+        self._model_of_run: ModelRef | None = None
         self._interactive = interactive
         self._keychain = keychain
         self._providers = providers
@@ -68,7 +70,7 @@ class LocalProgram:
 
     @property
     def settings(self) -> Settings:
-        return self._settings
+        return replace(self._settings, model=self._model_of_run) if self._model_of_run else self._settings
 
     @property
     def settings_path(self) -> Path:
@@ -79,6 +81,10 @@ class LocalProgram:
         return self._file.problems
 
     def save_settings(self, settings: Settings) -> None:
+        if settings.model == self._model_of_run:
+            settings = replace(settings, model=self._settings.model)
+        else:
+            self._model_of_run = None
         self._file.save(settings)
         self._settings = settings
 
@@ -123,6 +129,16 @@ class LocalProgram:
             *await asyncio.to_thread(self._mode_checks),
             Check("settings", not self.settings_problems, " ".join(self.settings_problems) or str(self.settings_path)),
         ]
+
+    def write_private_file(self, path: Path, data: bytes, *, overwrite: bool) -> None:
+        file = FileAt(path)
+        if overwrite:
+            file.replace(data)
+            return
+        try:
+            file.create(data)
+        except FileExistsError:
+            raise Refused(f"{path} is there already.", hint="Choose another name, or allow to overwrite it.") from None
 
     def record_crash(self, error: BaseException) -> Path:
         return self._log.record_crash(error)
@@ -174,17 +190,17 @@ class LocalProgram:
         endpoints = EndpointService(
             self._providers or self._http_providers(),
             store,
-            lambda: self._settings,
+            lambda: self.settings,
             self.save_settings,
             self._environment,
             asks_consent=self._interactive,
         )
         if self._model is not None:
-            # For this run: never written, and known only now, because a name may need its endpoint.
-            self._settings = replace(self._settings, model=endpoints.parse(self._model))
+            # Known only now, because a name may need its endpoint; held apart, because it is never written.
+            self._model_of_run = endpoints.parse(self._model)
         fallback: ModelRef | None = GUIDE_MODEL if self._interactive else None
         return Services(
-            chat=ChatService(store, endpoints, lambda: self._settings, fallback_model=fallback),
+            chat=ChatService(store, endpoints, lambda: self.settings, fallback_model=fallback),
             library=LibraryService(store),
             endpoints=endpoints,
             transfer=TransferService(
@@ -240,6 +256,9 @@ class _LocalAccess:
     async def create_with_passphrase(self, passphrase: Secret) -> Services:
         profile, lock = await self._new()
         return await self._program._services(profile, lock, await lock.create_with_passphrase(passphrase))
+
+    def open_empty(self) -> Services:
+        return self._program._join(EmptyStore(), NoKeys())
 
     # -- inside -------------------------------------------------------------------------
 

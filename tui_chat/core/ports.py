@@ -144,6 +144,9 @@ class ConversationStore(Protocol):
     async def find(self, name: str, *, deleted: bool = False) -> Sequence[Conversation]:
         """Those whose id is, begins or ends with ``name`` (8 characters or more), else whose title is ``name``."""
 
+    async def key(self, conversation_id: str) -> int:
+        """The number by which lists know it."""
+
     async def newest(self) -> Conversation | None:
         """The one with the newest ``updated_at``, not archived."""
 

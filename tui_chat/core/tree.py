@@ -6,7 +6,7 @@ a few milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tui_chat.core.models import MessageHeader
 
@@ -29,6 +29,9 @@ class Tree:
 
     def __len__(self) -> int:
         return len(self._headers)
+
+    def __iter__(self) -> Iterator[MessageHeader]:
+        return iter(self._headers.values())
 
     def __contains__(self, message_id: str) -> bool:
         return message_id in self._headers

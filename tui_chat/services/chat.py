@@ -76,6 +76,11 @@ class Options:
     max_messages: int | None = None
     context_window: int | None = None
     reserve: int | None = None
+    system_prompt: str | None = None
+
+    def applied_to(self, conversation: Conversation) -> Conversation:
+        """The conversation as this request sees it."""
+        return replace(conversation, system_prompt=self.system_prompt) if self.system_prompt else conversation
 
 
 @dataclass(slots=True)

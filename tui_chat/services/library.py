@@ -58,12 +58,16 @@ class LibraryService:
         """The rows of an index."""
         return await self._store.listed(keys)
 
+    async def key(self, conversation_id: str) -> int:
+        """The number by which lists know it."""
+        return await self._store.key(conversation_id)
+
     async def find(self, name: str, *, deleted: bool = False) -> Conversation:
         """By id, beginning or end of one (8 characters or more), ``@last``, or exact title.
 
         Raises NotFound, or Ambiguous with the candidates.
         """
-        if name == "@last":
+        if name == "@last" and not deleted:
             newest = await self._store.newest()
             if newest is None:
                 raise NotFound("There is no conversation yet.")

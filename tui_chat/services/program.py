@@ -74,6 +74,8 @@ class Access(Protocol):
         """Make the user, its key and its file. Raises KeyringUnavailable or KeyringLocked, making nothing."""
 
     async def create_with_passphrase(self, passphrase: Secret) -> Services: ...
+    def open_empty(self) -> Services:
+        """A history without anything, for reading where none exists; it keeps nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,9 @@ class Program(Protocol):
 
     async def checks(self) -> Sequence[Check]:
         """What ``doctor`` can say without an open history; no secret in it."""
+
+    def write_private_file(self, path: Path, data: bytes, *, overwrite: bool) -> None:
+        """Put bytes at a path, whole or not at all, mode 0600. Raises Refused where something is there."""
 
     def record_crash(self, error: BaseException) -> Path:
         """Log where it happened, without messages or values; returns the log file."""
