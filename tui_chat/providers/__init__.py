@@ -1,1 +1,18 @@
-"""To be written."""
+"""Model services: one wire dialect each, one way to fail, nothing sent that is not in the plan.
+
+A dialect is a class with a ``dialect`` name; it is listed in ``DIALECTS`` and opened by
+``connect.HttpProviders``. What they share: ``http`` (the connection), ``refusals`` and ``waits``
+(what a refusal means and whether to try again), ``sse`` (server-sent events), ``address`` (which
+addresses are safe), ``discovery`` (servers on this computer).
+
+Decided: httpx only, never a vendor's SDK (seconds of import, hundreds of megabytes). What that
+costs: each dialect is written and kept true by hand; its tests therefore run the vendor's SDK,
+where there is one, as a reference client against the same fake server. httpx itself is imported
+with the first request, because it would cost a fifth of the start.
+"""
+
+from tui_chat.providers.guide import GuideProvider
+from tui_chat.providers.openai import OpenAIProvider
+
+DIALECTS = (OpenAIProvider, GuideProvider)
+"""Every dialect; a new one is one module and one name here."""

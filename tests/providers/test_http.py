@@ -1,0 +1,266 @@
+"""Safe addresses and keys, and connections that fail in every way."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.contracts.provider import KEY
+from tests.providers.loopback import Loopback, Reply
+from tui_chat.core.errors import BadInput, NotReached
+from tui_chat.core.secret import Secret
+from tui_chat.core.settings import Endpoint
+from tui_chat.providers.address import address_of
+from tui_chat.providers.http import Answer, Connection, Refused, make_client
+
+
+def connect(url: str, key: Secret | None = None, transport: httpx.AsyncBaseTransport | None = None) -> Connection:
+    return Connection(Endpoint("here", url), key, transport=transport)
+
+
+# -- addresses ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.example.com/v1",
+        "ftp://example.com",
+        "file:///etc/passwd",
+        "https://",
+        "https:///v1",
+        "http://user:password@example.com",
+        "http://127.0.0.1\\@example.com",
+        "http://example.com:0/v1",
+        "http://example.com:99999/v1",
+        "http://exa mple.com",
+        "http://example.com/a b",
+        "http://example.com/v1?key=1",
+        "http://example.com/v1#x",
+        "http://example..com",
+        "http://[::1",
+        "http://[fe80::1::2]/",
+        "http://a\r\nX-Evil: 1/",
+    ],
+)
+def test_an_unsafe_address_is_refused_with_a_sentence(url: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        connect(url)
+
+    assert caught.value.hint
+    assert "password@" not in caught.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://api.example.com/v1/", "https://api.example.com/v1"),
+        (" http://[::1]:8080/v1 ", "http://[::1]:8080/v1"),
+        ("http://my_nas:11434", "http://my_nas:11434"),
+        ("https://bücher.example/v1", "https://bücher.example/v1"),
+    ],
+)
+def test_an_address_is_taken_without_its_last_slash(url: str, expected: str) -> None:
+    assert expected == connect(url).address.url
+
+
+# -- keys --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.com/v1",
+        "http://localhost:8080/v1",
+        "http://127.3.2.1/v1",
+        "http://[::1]:8080/v1",
+        "http://192.168.1.20:11434/v1",
+        "http://10.0.0.7/v1",
+        "http://172.31.0.1/v1",
+        "http://[fd00::7]/v1",
+    ],
+)
+def test_a_key_goes_over_https_to_this_computer_and_to_the_own_network(url: str) -> None:
+    connect(url, KEY)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.example.com/v1",
+        "http://8.8.8.8/v1",
+        "http://172.32.0.1/v1",
+        "http://nas.local/v1",
+        "http://localhost.example.com/v1",
+        "http://192.168.1.20.example.com/v1",
+        "http://2130706433/v1",
+        "http://0x7f.1/v1",
+        "http://[::ffff:8.8.8.8]/v1",
+        "http://[2001:db8::1]/v1",
+    ],
+)
+def test_no_key_travels_unencrypted_to_anywhere_else(url: str) -> None:
+    with pytest.raises(BadInput, match="unencrypted"):
+        connect(url, KEY)
+    connect(url)
+
+
+@pytest.mark.parametrize("value", ["ключ", "two words", "line\nend", "\x00", b"\xff\xfe"])
+def test_a_key_that_no_header_can_carry_is_refused_unquoted(value: str | bytes) -> None:
+    with pytest.raises(BadInput) as caught:
+        connect("https://api.example.com", Secret(value))
+
+    assert str(value) not in caught.value.sentence
+    assert caught.value.__cause__ is None
+
+
+async def test_a_key_may_be_pasted_with_its_line_end() -> None:
+    async with Loopback(Reply.json({"data": []})) as server:
+        connection = connect(server.url, Secret("k\n"))
+        await connection.get_json(f"{server.url}/models")
+        await connection.close()
+
+    assert server.last.headers["authorization"] == "Bearer k"
+
+
+async def test_an_empty_key_is_no_key() -> None:
+    async with Loopback(Reply.json({})) as server:
+        connection = connect(server.url, Secret(" "))
+        await connection.get_json(f"{server.url}/models")
+        await connection.close()
+
+    assert "authorization" not in server.last.headers
+
+
+# -- the client ----------------------------------------------------------------------------------
+
+
+async def test_no_proxy_stands_between_us_and_our_own_computer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    async with Loopback(Reply.json({"data": []})) as server:
+        connection = connect(server.url)
+
+        assert await connection.get_json(f"{server.url}/models") == {"data": []}
+        await connection.close()
+
+
+async def test_a_client_for_plain_http_trusts_no_certificate(certificate: ssl.SSLContext) -> None:
+    async with Loopback(Reply.json({}), tls=certificate) as server:
+        client = make_client(address_of(Endpoint("here", "http://127.0.0.1")))
+        with pytest.raises(httpx.ConnectError):
+            await client.get(server.url)
+        await client.aclose()
+
+
+def test_naming_and_checking_an_endpoint_imports_no_http_library() -> None:
+    import subprocess
+
+    program = (
+        "import sys; from tui_chat.providers.connect import HttpProviders; from tui_chat.core.settings import Endpoint;"
+        "HttpProviders().open(Endpoint('a', 'https://example.com/v1'), None);"
+        "print([name for name in ('httpx', 'anyio', 'textual', 'rich') if name in sys.modules])"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+# -- connections that fail ---------------------------------------------------------------------------
+
+
+async def refused(connection: Connection) -> Refused:
+    outcome = await connection.post("chat/completions", b"{}", model="tiny")
+    await connection.close()
+    assert isinstance(outcome, Refused)
+    assert isinstance(outcome.error, NotReached)
+    assert outcome.error.hint
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("cause", "words", "again"),
+    [
+        (ConnectionRefusedError(111, "refused"), "Nothing listens at api.example.com", False),
+        (socket.gaierror(-2, "Name or service not known"), "no computer named api.example.com", True),
+        (ssl.SSLCertVerificationError("self-signed"), "certificate of api.example.com is not trusted", False),
+        (ssl.SSLError("wrong version"), "does not speak https", False),
+        (OSError(101, "Network is unreachable"), "cannot be reached", True),
+    ],
+)
+async def test_a_connection_that_cannot_be_made_says_why(cause: OSError, words: str, again: bool) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("no") from ExceptionGroup("all attempts", [cause])
+
+    outcome = await refused(connect("https://api.example.com/v1", transport=httpx.MockTransport(fail)))
+
+    assert words in str(outcome.error)
+    assert again == outcome.again
+
+
+@pytest.mark.parametrize("kind", [httpx.ConnectTimeout, httpx.ReadError, httpx.RemoteProtocolError, httpx.ProxyError])
+async def test_every_transport_failure_has_its_sentence(kind: type[httpx.TransportError]) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise kind("no")
+
+    await refused(connect("https://api.example.com/v1", transport=httpx.MockTransport(fail)))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> ssl.SSLContext:
+    """A server's TLS context that nobody has reason to trust."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "server.pem"
+    file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+async def test_a_self_made_certificate_is_not_trusted_and_nothing_is_sent(certificate: ssl.SSLContext) -> None:
+    async with Loopback(Reply.json({}), tls=certificate) as server:
+        outcome = await refused(connect(server.url, KEY))
+
+    assert "certificate" in str(outcome.error)
+    assert server.requests == []
+
+
+async def test_https_to_a_plain_server_asks_for_http() -> None:
+    async with Loopback(Reply.json({})) as server:
+        outcome = await refused(connect(server.url.replace("http:", "https:")))
+
+    assert "http://" in outcome.error.hint
+
+
+async def test_a_server_that_falls_silent_is_given_up() -> None:
+    async with Loopback(Reply(b"data: x\n\n", cut=100, gate=asyncio.Event())) as server:
+        connection = connect(server.url)
+        answer = await connection.post("chat/completions", b"{}", model="tiny")
+        assert isinstance(answer, Answer)
+        assert await answer.next() == b"data: x\n\n"
+        with pytest.raises(NotReached, match="fell silent for 1 second"):
+            await answer.next(within=0.02)
+        await answer.close()
+        await connection.close()

@@ -1,0 +1,309 @@
+"""The connection to one endpoint: requests out, bytes in, and one way to fail.
+
+httpx is imported, and its client made, with the first request and in a thread: together they
+cost a tenth of a second (the TLS context a fifth of that). For plain http no certificates are loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from tui_chat import __version__
+from tui_chat.core.errors import NotReached, ProviderError, ServerFailed
+from tui_chat.core.secret import Secret
+from tui_chat.core.settings import Endpoint
+from tui_chat.providers.address import Address, address_of, check_key
+from tui_chat.providers.refusals import (
+    SETTINGS,
+    TRY_AGAIN,
+    Speaker,
+    clean,
+    complaint,
+    duration,
+    not_this_dialect,
+    parse_json,
+    refusal,
+    web_page,
+)
+from tui_chat.providers.waits import asked_wait, worth_retrying
+
+if TYPE_CHECKING:
+    import httpx
+
+CONNECT_TIMEOUT = 5.0
+SILENCE = 60.0
+"""Seconds between two pieces of a body."""
+
+WHOLE_ANSWER = 20.0
+"""Seconds for an answer that is not streamed, a list of models for example."""
+
+LARGEST_BODY = 2_000_000
+"""Bytes of an error or of a list of models; the rest is not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No answer: why, whether another try may help, and the seconds the server asks to wait before it."""
+
+    error: ProviderError
+    again: bool = False
+    wait: float | None = None
+    status: int = 0
+    about: str = ""
+    """What the server says the refusal is about: the parameter's name and its words."""
+
+
+class Answer:
+    """The open body of a 200. Close it, whatever happens."""
+
+    def __init__(self, response: httpx.Response, chunks: AsyncIterator[bytes], first: bytes, speaker: Speaker) -> None:
+        self._response = response
+        self._chunks = chunks
+        self._first = first
+        self.speaker = speaker
+        self.content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    async def next(self, *, within: float = SILENCE) -> bytes:
+        """The next piece; empty at the end. Raises NotReached when it is cut or silent for so many seconds."""
+        if self._first:
+            piece, self._first = self._first, b""
+            return piece
+        name = self.speaker.name
+        try:
+            with transport_errors(self.speaker, midway=True):
+                async with asyncio.timeout(within):
+                    return await anext(self._chunks, b"")
+        except TimeoutError as error:
+            raise NotReached(
+                f"{name} fell silent for {duration(within)} in the middle of its reply.", hint=TRY_AGAIN
+            ) from error
+
+    async def close(self) -> None:
+        """Close the connection unless the body was read to its end; the server then stops working on it."""
+        await self._response.aclose()
+
+
+class Connection:
+    """One HTTP client for one endpoint; its key is sent there and nowhere else."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        key: Secret | None = None,
+        *,
+        first_byte_timeout: float = 300.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Opens nothing yet. Raises BadInput for an unsafe address or key."""
+        self.address: Address = address_of(endpoint)
+        self.name = endpoint.name
+        self._key = check_key(endpoint, self.address, key)
+        self._first_byte_timeout = first_byte_timeout
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+        self._making = asyncio.Lock()
+
+    def speaker(self, url: str, model: str = "") -> Speaker:
+        """Who is spoken to, for messages."""
+        return Speaker(self.name, url, model, self._key)
+
+    async def post(self, path: str, body: bytes, *, model: str) -> Answer | Refused:
+        """Send a JSON body and wait for the first byte of what comes back."""
+        speaker = self.speaker(f"{self.address.url}/{path}", model)
+        try:
+            with transport_errors(speaker):
+                return await self._open("POST", speaker, within=self._first_byte_timeout, body=body)
+        except NotReached as error:
+            return Refused(error, again=_may_pass(error))
+
+    async def get_json(self, url: str, *, within: float = WHOLE_ANSWER) -> Any:
+        """The JSON value at an address. Raises ProviderError."""
+        speaker = self.speaker(url)
+        with transport_errors(speaker):
+            answer = await self._open("GET", speaker, within=within)
+        if isinstance(answer, Refused):
+            raise answer.error
+        try:
+            body = await self._read(answer, within)
+        finally:
+            await answer.close()
+        try:
+            return parse_json(body)
+        except ValueError as error:
+            html = answer.content_type == "text/html" or body.lstrip().startswith(b"<")
+            raise (web_page(speaker) if html else not_this_dialect(speaker)) from error
+
+    async def close(self) -> None:
+        """Close what is open; a later request opens it again."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    # -- inside ---------------------------------------------------------------------------
+
+    async def _open(
+        self, method: Literal["GET", "POST"], speaker: Speaker, *, within: float, body: bytes | None = None
+    ) -> Answer | Refused:
+        client = await self._ready()
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        request = client.build_request(method, speaker.url, content=body, headers=headers)
+        response = None
+        try:
+            async with asyncio.timeout(within):
+                response = await client.send(request, stream=True, auth=self._authorise)
+                chunks = response.aiter_bytes()
+                first = await anext(chunks, b"")
+            answer = Answer(response, chunks, first, speaker)
+            return answer if response.status_code == 200 else await self._refused(answer, response)
+        except TimeoutError as error:
+            await _close(response)
+            raise NotReached(
+                f"{speaker.name} sent nothing for {duration(within)}.",
+                hint="A local model may still be loading; the wait can be made longer in the settings.",
+            ) from error
+        except BaseException:
+            await _close(response)
+            raise
+
+    async def _refused(self, answer: Answer, response: httpx.Response) -> Refused:
+        try:
+            body = await self._read(answer, SILENCE)
+        except ProviderError:
+            body = b""  # the status alone says what happened; its explanation was cut off
+        finally:
+            await answer.close()
+        said = complaint(body, key=self._key)
+        wait = asked_wait(response.headers)
+        moved = _target(response.headers.get("location", ""), self._key)
+        return Refused(
+            refusal(answer.speaker, response.status_code, said, wait=wait, moved=moved),
+            again=worth_retrying(response.status_code, response.headers) and "insufficient_quota" not in said.code,
+            wait=wait,
+            status=response.status_code,
+            about=f"{said.param} {said.words}",
+        )
+
+    async def _read(self, answer: Answer, within: float) -> bytes:
+        """A whole body. Raises ServerFailed beyond ``LARGEST_BODY``."""
+        body = bytearray()
+        while piece := await answer.next(within=within):
+            body += piece
+            if len(body) > LARGEST_BODY:
+                raise ServerFailed(f"{self.name} answered with more than 2 MB.", hint=SETTINGS)
+        return bytes(body)
+
+    async def _ready(self) -> httpx.AsyncClient:
+        async with self._making:
+            if self._client is None:
+                self._client = await asyncio.to_thread(make_client, self.address, transport=self._transport)
+            return self._client
+
+    def _authorise(self, request: httpx.Request) -> httpx.Request:
+        # Set here and nowhere earlier: no local variable and no default header ever holds the key.
+        if self._key is not None:
+            request.headers["Authorization"] = f"Bearer {self._key.reveal_text()}"
+        return request
+
+
+def make_client(address: Address, *, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+    """A client for one address: no redirects, and no proxy for this computer and the own network. Blocks a moment."""
+    import httpx
+
+    for name in ("httpx", "httpcore"):  # they log addresses and headers, and a header may echo the key
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Without TLS nothing needs certificates. This context trusts none, so that it could not be misused.
+    verify: ssl.SSLContext | bool = True if address.encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.AsyncClient(
+        verify=verify,
+        trust_env=not address.private,
+        follow_redirects=False,
+        timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT, write=SILENCE),
+        # Uncompressed: pieces then arrive as they were sent.
+        headers={"User-Agent": f"tui-chat/{__version__}", "Accept-Encoding": "identity"},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none is kept, so none tells us apart
+        transport=transport,
+    )
+
+
+@contextmanager
+def transport_errors(speaker: Speaker, *, midway: bool = False) -> Iterator[None]:
+    """What httpx raises becomes NotReached, in a sentence for people."""
+    import httpx
+
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        raise not_reached(error, speaker, midway=midway) from error
+
+
+def not_reached(error: Exception, speaker: Speaker, *, midway: bool = False) -> NotReached:
+    """The sentence for a connection that failed."""
+    import httpx
+
+    host = urlsplit(speaker.url).netloc
+    causes = tuple(_causes(error))
+    if midway:
+        return NotReached(f"{speaker.name} closed the connection in the middle of its reply.", hint=TRY_AGAIN)
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return NotReached(
+            f"The certificate of {host} is not trusted.",
+            hint="Nothing was sent. Check the address and the computer's clock.",
+        )
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return NotReached(f"{host} does not speak https properly.", hint="Is it http:// rather than https://?")
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return NotReached(f"There is no computer named {host}, or no network.", hint=SETTINGS)
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return NotReached(f"Nothing listens at {host}.", hint="Start the model server, or check the address (f2).")
+    if isinstance(error, httpx.ConnectTimeout):
+        return NotReached(f"{host} cannot be reached: no answer for {duration(CONNECT_TIMEOUT)}.", hint=SETTINGS)
+    if isinstance(error, httpx.ConnectError):
+        return NotReached(f"{host} cannot be reached.", hint="Check the network and the address (f2).")
+    if isinstance(error, httpx.ProxyError):
+        return NotReached(f"The proxy refused the way to {host}.", hint="Check the HTTPS_PROXY variable.")
+    return NotReached(f"{speaker.name} closed the connection before it answered.", hint=TRY_AGAIN)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and everything that led to it, groups included."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        error = waiting.pop()
+        if error is None or id(error) in seen:
+            continue
+        seen.add(id(error))
+        yield error
+        waiting += [error.__cause__, error.__context__]
+        if isinstance(error, BaseExceptionGroup):
+            waiting += error.exceptions
+
+
+def _may_pass(error: NotReached) -> bool:
+    """Whether a second later it may be different: not so for a closed port, a wrong certificate or a long silence."""
+    lasting = (ConnectionRefusedError, ssl.SSLError, TimeoutError)
+    return not any(isinstance(cause, lasting) for cause in _causes(error))
+
+
+def _target(location: str, key: Secret | None) -> str:
+    """Where a redirect leads, without what may be personal in it; empty where that is not clear."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return ""
+    host = parts.netloc.rpartition("@")[2]
+    return clean(f"{parts.scheme}://{host}{parts.path}", limit=100, key=key) if host else ""
+
+
+async def _close(response: httpx.Response | None) -> None:
+    if response is not None:
+        await response.aclose()
