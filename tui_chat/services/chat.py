@@ -267,7 +267,8 @@ class ChatService:
 
     async def plan(self, conversation_id: str, draft: str | None, options: Options | None = None) -> ContextPlan:
         """What would be sent with this draft, to the byte. Opens no connection, stores nothing."""
-        conversation = await self._store.conversation(conversation_id)
+        options = options or Options()
+        conversation = options.applied_to(await self._store.conversation(conversation_id))
         tree = Tree(await self._store.headers(conversation_id), conversation.head)
         window = await self._window(self.model_of(conversation, options))
         plan = self.preview(conversation, tree.branch, draft, window, options)
@@ -411,6 +412,7 @@ class ChatService:
         model = arriving.reply.model
         if model is None:
             raise NoModel("No model is chosen.", hint="Choose one with ctrl+o, or name one: --model ENDPOINT/NAME.")
+        conversation = options.applied_to(conversation)
         provider = await self._endpoints.provider(model)
         window = await self._window(model, ask=True)
         plan = self.preview(conversation, branch, prompt.text, window, options, draft_id=prompt.id)
