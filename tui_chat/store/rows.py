@@ -1,0 +1,301 @@
+"""Values become rows in one function, and back in one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from tui_chat.core import parts, tokens
+from tui_chat.core.errors import BadInput, DamagedHistory, NotFound
+from tui_chat.core.models import (
+    Conversation,
+    MemorySettings,
+    Message,
+    MessageHeader,
+    ModelRef,
+    Part,
+    Role,
+    Status,
+    Thinking,
+    Usage,
+    clean_surrogates,
+)
+from tui_chat.core.search_text import indexed
+
+if TYPE_CHECKING:
+    import apsw
+
+Row = tuple[Any, ...]
+
+ESTIMATOR = 1
+"""The version of ``core.tokens.measure`` whose results are stored; raise it with the estimator."""
+
+_ROLES: Mapping[str, Role] = {role.value: role for role in Role}
+_STATUSES: Mapping[str, Status] = {status.value: status for status in Status}
+
+# -- conversations ----------------------------------------------------------------------
+
+CONVERSATION = """
+SELECT c.uuid, c.title, c.created_at, c.updated_at, c.system_prompt, c.model_endpoint, c.model_name,
+  c.memory_strategy, c.memory_max_messages, c.memory_trim, c.pinned, c.archived,
+  (SELECT h.uuid FROM message h WHERE h.id = c.head_id AND h.removal_id IS NULL),
+  (SELECT json_group_array(t.name ORDER BY t.place) FROM conversation_tag t WHERE t.conversation_id = c.id)
+FROM conversation c"""
+"""Selects rows for ``conversation_of``."""
+
+
+def conversation_of(row: Row) -> Conversation:
+    """The conversation of a row of ``CONVERSATION``."""
+    uuid, title, created, updated, prompt, endpoint, model, strategy, most, trim, pinned, archived, head, tags = row
+    return Conversation(
+        id=uuid,
+        title=title,
+        created_at=created,
+        updated_at=updated,
+        system_prompt=prompt,
+        model=_model_of(endpoint, model),
+        memory=None if strategy is None else MemorySettings(strategy, most, trim),
+        tags=tuple(json.loads(tags)),
+        pinned=bool(pinned),
+        archived=bool(archived),
+        head=head,
+    )
+
+
+def conversation_values(conversation: Conversation) -> dict[str, object]:
+    """The columns of a conversation, without tags and head."""
+    model, memory = conversation.model, conversation.memory
+    title = clean_surrogates(conversation.title)
+    return {
+        "uuid": conversation.id,
+        "created_at": conversation.created_at,
+        "updated_at": conversation.updated_at,
+        "pinned": int(conversation.pinned),
+        "archived": int(conversation.archived),
+        "model_endpoint": model and model.endpoint,
+        "model_name": model and model.name,
+        "memory_strategy": memory and memory.strategy,
+        "memory_max_messages": memory and memory.max_messages,
+        "memory_trim": memory and memory.trim,
+        "title": title,
+        "title_search": _search_text(title),
+        "system_prompt": None if conversation.system_prompt is None else clean_surrogates(conversation.system_prompt),
+    }
+
+
+# -- messages -----------------------------------------------------------------------------
+
+MESSAGE = """
+SELECT m.id, m.uuid, m.parent_id, m.removal_id, m.role, m.status, m.error, m.created_at, m.model_endpoint, m.model_name,
+  m.input_tokens, m.output_tokens, m.cached_tokens, m.pinned, m.excluded, b.text, b.parts
+FROM message m JOIN message_body b ON b.id = m.id"""
+"""Selects rows for ``message_of``."""
+
+
+def message_of(row: Row, parent: str | None) -> Message:
+    """The message of a row of ``MESSAGE``, hanging on ``parent``."""
+    _, uuid, _, _, role, status, error, created, endpoint, model, put_in, put_out, cached, pinned, excluded, *body = row
+    text, encoded = body
+    return Message(
+        id=uuid,
+        parent_id=parent,
+        role=_ROLES[role],
+        text=text,
+        created_at=created,
+        parts=parts_of(encoded),
+        status=_STATUSES[status],
+        error=error,
+        model=_model_of(endpoint, model),
+        usage=None if put_in is None else Usage(put_in, put_out, cached),
+        pinned=bool(pinned),
+        excluded=bool(excluded),
+    )
+
+
+def message_values(message: Message) -> dict[str, object]:
+    """The columns of a message's row, without its place in the tree and its times of writing."""
+    model, usage = message.model, message.usage
+    return {
+        "uuid": message.id,
+        "role": message.role.value,
+        "status": message.status.value,
+        "created_at": message.created_at,
+        "model_endpoint": model and model.endpoint,
+        "model_name": model and model.name,
+        "input_tokens": usage and usage.input_tokens,
+        "output_tokens": usage and usage.output_tokens,
+        "cached_tokens": usage and usage.cached_tokens,
+        "pinned": int(message.pinned),
+        "excluded": int(message.excluded),
+        "error": None if message.error is None else clean_surrogates(message.error),
+        "has_thinking": int(_has_thinking(message.parts)),
+        **_measures(message),
+    }
+
+
+def body_values(text: str, message_parts: Sequence[Part], *, finished: bool) -> dict[str, object]:
+    """The columns of a message's heavy row; a finished one is in the search index."""
+    text = clean_surrogates(text)
+    return {
+        "indexed": int(finished),
+        "text": text,
+        "search_text": _search_text(text) if finished else None,
+        "parts": _encoded(message_parts),
+    }
+
+
+def parts_of(encoded: str | None) -> tuple[Part, ...]:
+    """The parts of a body row."""
+    if encoded is None:
+        return ()
+    try:
+        return tuple(parts.from_json(part) for part in json.loads(encoded))
+    except ValueError as error:
+        raise DamagedHistory("A message of the history cannot be read.", hint="Put back a backup.") from error
+
+
+# -- headers ------------------------------------------------------------------------------
+
+HEADER = """
+SELECT id, uuid, parent_id, removal_id, role, status, created_at, model_name, error, characters, lines,
+  token_estimate, letters, other_letters, has_thinking, pinned, excluded, estimator
+FROM message"""
+"""Selects rows for ``header_of``."""
+
+
+def header_of(row: Row, parent: str | None) -> MessageHeader:
+    """The header of a row of ``HEADER``, hanging on ``parent``."""
+    (
+        _,
+        uuid,
+        _,
+        _,
+        role,
+        status,
+        created,
+        model,
+        error,
+        characters,
+        lines,
+        count,
+        letters,
+        others,
+        thinking,
+        *flags,
+    ) = row
+    pinned, excluded, _ = flags
+    return MessageHeader(
+        uuid,
+        parent,
+        _ROLES[role],
+        _STATUSES[status],
+        created,
+        model,
+        error,
+        characters,
+        lines,
+        count,
+        letters,
+        others,
+        thinking == 1,
+        pinned == 1,
+        excluded == 1,
+    )
+
+
+def is_measured(row: Row) -> bool:
+    """Whether a row of ``HEADER`` holds this estimator's measures; a streaming message's are not kept up."""
+    return bool(row[-1] == ESTIMATOR)
+
+
+def measured(row: Row, text: str, encoded: str | None) -> Row:
+    """The row of ``HEADER`` with the measures of its text as it is now."""
+    thinking = int(_has_thinking(parts_of(encoded)))
+    return (*row[:9], len(text), _lines(text), *tokens.measure(text), thinking, *row[15:17], ESTIMATOR)
+
+
+# -- inside ---------------------------------------------------------------------------------
+
+
+def _measures(message: Message) -> dict[str, object]:
+    streaming = message.status is Status.STREAMING
+    text = "" if streaming else clean_surrogates(message.text)
+    measure = tokens.measure(text) if text else tokens.Measure(0, 0, 0)
+    return {
+        "characters": len(text),
+        "lines": _lines(text),
+        "token_estimate": measure.tokens,
+        "letters": measure.letters,
+        "other_letters": measure.other_letters,
+        "estimator": 0 if streaming else ESTIMATOR,
+    }
+
+
+def _lines(text: str) -> int:
+    return text.count("\n") + 1 if text else 0
+
+
+def _has_thinking(message_parts: Sequence[Part]) -> bool:
+    return any(isinstance(part, Thinking) for part in message_parts)
+
+
+def _search_text(text: str) -> str | None:
+    form = indexed(text)
+    return None if form == text else form
+
+
+def _encoded(message_parts: Sequence[Part]) -> str | None:
+    if not message_parts:
+        return None
+    try:
+        return json.dumps([parts.to_json(part) for part in message_parts])
+    except ValueError as error:
+        raise BadInput("An attachment is not what its checksum says.", hint="Attach it again.") from error
+
+
+def _model_of(endpoint: str | None, name: str | None) -> ModelRef | None:
+    return None if endpoint is None or name is None else ModelRef(endpoint, name)
+
+
+# -- statements -----------------------------------------------------------------------------
+
+
+def fetch(db: apsw.Connection, statement: str, values: Sequence[object] = ()) -> list[Row]:
+    """Every row that the statement finds."""
+    return db.execute(statement, cast("Any", values)).fetchall()
+
+
+def insert(db: apsw.Connection, table: str, values: Mapping[str, object]) -> int:
+    """Insert a row and return its number. The names are this program's own."""
+    names = ", ".join(values)
+    marks = ", ".join("?" * len(values))
+    db.execute(f"INSERT INTO {table}({names}) VALUES ({marks})", _bindings(values))
+    return int(db.last_insert_rowid())
+
+
+def update(db: apsw.Connection, table: str, key: int, values: Mapping[str, object]) -> None:
+    """Change columns of the row of that number."""
+    changes = ", ".join(f"{name} = ?" for name in values)
+    db.execute(f"UPDATE {table} SET {changes} WHERE id = ?", (*_bindings(values), key))
+
+
+def _bindings(values: Mapping[str, object]) -> tuple[Any, ...]:
+    return tuple(values.values())
+
+
+def conversation_key(db: apsw.Connection, uuid: str, *, even_deleted: bool = False) -> int:
+    """The row number of a conversation. Raises NotFound, also for a deleted one unless said otherwise."""
+    for key, deleted_at in fetch(db, "SELECT id, deleted_at FROM conversation WHERE uuid = ?", (uuid,)):
+        if even_deleted or deleted_at is None:
+            return int(key)
+    raise NotFound("There is no such conversation.")
+
+
+def ancestor(
+    parent: int | None, *, parent_of: Callable[[int], int | None], is_gone: Callable[[int], bool]
+) -> int | None:
+    """The nearest of ``parent`` and its ancestors that is not gone."""
+    while parent is not None and is_gone(parent):
+        parent = parent_of(parent)
+    return parent
