@@ -1,1 +1,34 @@
-"""Choose a front end."""
+"""Choose a front end: the app, or a command."""
+
+from __future__ import annotations
+
+import sys
+
+from tui_chat.cli.main import main as run_command_line
+from tui_chat.services.program import Program
+
+
+def main() -> None:
+    """Run ``tui-chat`` with this process's arguments and exit with its code."""
+    sys.exit(run_command_line(sys.argv[1:], make_program=_make_program, open_app=_open_app))
+
+
+def _make_program(*, user: str | None, model: str | None, interactive: bool) -> Program:
+    from tui_chat.bootstrap import LocalProgram
+
+    return LocalProgram(user=user, model=model, interactive=interactive)
+
+
+def _open_app(program: Program, conversation: str | None) -> int:
+    # Imported here: no command waits for Textual.
+    from tui_chat.ui.app import TuiChatApp
+
+    app = TuiChatApp(program, conversation=conversation)
+    app.run()
+    if app.ended_by is not None:
+        raise app.ended_by
+    return app.return_code or 0
+
+
+if __name__ == "__main__":
+    main()

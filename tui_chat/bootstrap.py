@@ -113,7 +113,7 @@ class LocalProgram:
             raise NotFound("There is no user of that name.", hint="`tui-chat users` lists them.")
         lock = self._lock(profile)
         if "keyring" in await lock.slots():
-            await self._the_keychain().delete(profile.id)
+            await lock.forget_keyring_item()
         await asyncio.to_thread(self._profiles.remove, name)
 
     def access(self) -> Access:
@@ -182,9 +182,9 @@ class LocalProgram:
         path = self._profiles.history_file(profile)
         await asyncio.to_thread(private_folder, path.parent)
         store = await open_store(path, data_key, create=not path.exists())
-        return self._join(store, lock)
+        return self._join(store, _LocalKeys(lock, self._the_keychain()))
 
-    def _join(self, store: ConversationStore, lock: Keys) -> Services:
+    def _join(self, store: ConversationStore, keys: Keys) -> Services:
         from tui_chat.transfer import EXPORTERS, IMPORTERS
 
         endpoints = EndpointService(
@@ -206,13 +206,27 @@ class LocalProgram:
             transfer=TransferService(
                 store, exporters=EXPORTERS, importers=IMPORTERS, generator=f"tui-chat {__version__}"
             ),
-            keys=lock,
+            keys=keys,
         )
 
     def _http_providers(self) -> Providers:
         from tui_chat.providers.connect import HttpProviders
 
         return HttpProviders(first_byte_timeout=self._settings.first_byte_timeout)
+
+
+class _LocalKeys:
+    """The slots of the open history, and this computer's keyring."""
+
+    def __init__(self, lock: HistoryLock, keychain: Keychain) -> None:
+        self._keychain = keychain
+        self.slots = lock.slots
+        self.set_passphrase = lock.set_passphrase
+        self.add_keyring = lock.add_keyring
+        self.make_recovery_code = lock.make_recovery_code
+
+    async def keyring(self) -> str | None:
+        return await _name_of(self._keychain)
 
 
 class _LocalAccess:
@@ -232,10 +246,7 @@ class _LocalAccess:
         return () if profile is None else await self._program._lock(profile).slots()
 
     async def keyring(self) -> str | None:
-        try:
-            return await self._program._the_keychain().backend()
-        except KeyringUnavailable:
-            return None
+        return await _name_of(self._program._the_keychain())
 
     async def open_with_keyring(self) -> Services:
         profile, lock = await self._existing()
@@ -250,6 +261,7 @@ class _LocalAccess:
         return await self._program._services(profile, lock, await lock.unlock_with_recovery(code))
 
     async def create_with_keyring(self) -> Services:
+        await self._program._the_keychain().backend()  # where there is none, no profile is left behind
         profile, lock = await self._new()
         return await self._program._services(profile, lock, await lock.create_with_keyring())
 
@@ -275,7 +287,6 @@ class _LocalAccess:
         return profile, self._program._lock(profile)
 
     async def _new(self) -> tuple[Profile, HistoryLock]:
-        await self.keyring()  # so that a keyring that cannot be reached leaves no profile behind
         profile = await asyncio.to_thread(self._program._profiles.add, self._program.user)
         if self._history_exists(profile) and not await self._program._lock(profile).exists():
             raise KeyMissing(
@@ -283,6 +294,13 @@ class _LocalAccess:
                 hint="Restore the file that ends in .keys.json from a backup; the history was left untouched.",
             )
         return profile, self._program._lock(profile)
+
+
+async def _name_of(keychain: Keychain) -> str | None:
+    try:
+        return await keychain.backend()
+    except KeyringUnavailable:
+        return None
 
 
 def _cipher_check() -> Check:

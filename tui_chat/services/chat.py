@@ -370,8 +370,9 @@ class ChatService:
         turns = self._of(conversation_id)
         conversation = await self._store.conversation(conversation_id)
         arriving = Arriving(self._empty_reply(prompt_id, self.model_of(conversation, options)))
-        adopt = tuple(waiting for waiting, _ in tuple(turns.queue)[:1])
-        await self._store.add_message(conversation_id, arriving.reply, adopt=adopt)
+        async with turns.saving:  # a prompt that is being saved now finds this reply before it, or is adopted
+            adopt = tuple(waiting for waiting, _ in tuple(turns.queue)[:1])
+            await self._store.add_message(conversation_id, arriving.reply, adopt=adopt)
         turns.arriving = arriving
         keeper = asyncio.create_task(self._keep(arriving))
         status, failure = Status.FAILED, None

@@ -1,0 +1,220 @@
+"""The app: one run of a program, its first screen, its way in and its way out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.screen import Screen
+
+from tui_chat.core.errors import LockedError, NotFound, StoreFailed, TuiChatError
+from tui_chat.services.program import Program, Services
+from tui_chat.ui.screens.chat import ChatScreen
+
+if TYPE_CHECKING:
+    from tui_chat.services.program import Access
+
+LEAVE_SECONDS = 6.0
+"""How long the way out waits for saves before it goes all the same."""
+
+
+class TuiChatApp(App[None]):
+    """Opens on the chat screen at once and unlocks the history behind it.
+
+    Quitting, SIGHUP, SIGTERM and a crash all leave by ``leave``: turns are stopped and their text
+    is saved before the terminal is given back.
+    """
+
+    TITLE = "tui_chat"
+    BINDINGS = [
+        Binding("ctrl+q", "quit", "Quit", id="app.quit", tooltip="Keep everything and quit", priority=True),
+        Binding("ctrl+p", "command_palette", "Commands", id="app.palette", tooltip="Every action by name", show=False),
+    ]
+    CSS = """
+    Screen { background: $background; }
+    """
+
+    def __init__(self, program: Program, *, conversation: str | None = None) -> None:
+        super().__init__()
+        self.program = program
+        self.services: Services | None = None
+        self.ended_by: TuiChatError | None = None
+        """Why the app had to end; to be said when the terminal is given back."""
+        self._conversation = conversation
+        self._chat = ChatScreen(program)
+        self._leaving: asyncio.Task[None] | None = None
+
+    def get_default_screen(self) -> Screen[None]:
+        """The chat, a shell until the history is open."""
+        return self._chat
+
+    # -- in -------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Paint first; unlock, import and read behind the first paint."""
+        self._apply_looks()
+        if not self.is_headless:
+            self._listen_to_signals()
+        self.call_after_refresh(self.unlock)
+
+    def _apply_looks(self) -> None:
+        settings = self.program.settings
+        if settings.theme in self.available_themes:
+            self.theme = settings.theme
+        if settings.keymap:
+            self.set_keymap(dict(settings.keymap))
+
+    @work(group="unlock")
+    async def unlock(self) -> None:
+        """Open the history by the keyring, or ask."""
+        await asyncio.to_thread(_import_behind_the_paint)
+        access = self.program.access()
+        new_code: str | None = None
+        try:
+            if await access.exists():
+                services = await access.open_with_keyring()
+            else:
+                services = await access.create_with_keyring()
+                new_code = await services.keys.make_recovery_code()
+        except LockedError as problem:
+            await self.ask_to_unlock(access, problem)
+        except TuiChatError as error:
+            await self._give_up(error)
+        else:
+            await self._open(services, new_code)
+
+    async def ask_to_unlock(self, access: Access, problem: LockedError | None) -> None:
+        """Let the person open the history by passphrase or recovery code."""
+        from tui_chat.ui.screens.unlock import UnlockScreen
+
+        existed = await access.exists()
+        services = await self.push_screen_wait(UnlockScreen(access, self.program.user, problem))
+        if services is None:
+            await self.action_quit()
+            return
+        await self._open(services, None if existed else await services.keys.make_recovery_code())
+
+    async def _open(self, services: Services, new_code: str | None) -> None:
+        self.services = services
+        try:
+            await services.library.tidy()
+            await self._chat.open_history(services, self._conversation)
+        except NotFound as error:
+            await self._give_up(error)
+            return
+        if new_code is not None:
+            from tui_chat.ui.screens.recovery_code import RecoveryCodeScreen
+
+            await self.push_screen_wait(RecoveryCodeScreen(new_code))
+
+    @work(group="unlock")
+    async def action_lock(self) -> None:
+        """Close the history, show nothing of it, and ask for the way in."""
+        if self.services is None:
+            return
+        await self._chat.close_history()
+        services, self.services = self.services, None
+        await services.close()
+        await self.ask_to_unlock(self.program.access(), None)
+
+    async def _give_up(self, error: TuiChatError) -> None:
+        self.ended_by = error
+        await self.leave()
+        self.exit(return_code=error.exit_code)
+
+    # -- out ------------------------------------------------------------------------------
+
+    async def action_quit(self) -> None:
+        """Keep everything, then go."""
+        await self.leave()
+        self.exit()
+
+    async def leave(self) -> None:
+        """Save the draft and the place, stop the turns, wait for their saves, close the history."""
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave())
+        await asyncio.shield(self._leaving)
+
+    async def _leave(self) -> None:
+        services = self.services
+        if services is None:
+            return
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                try:
+                    await self._chat.save_place()
+                finally:
+                    await services.close()
+        except TimeoutError:
+            self.ended_by = StoreFailed("The history did not answer in time.", hint="The last second may be missing.")
+        except TuiChatError as error:
+            self.ended_by = error
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end_by, number)
+        if hasattr(signal, "SIGHUP"):
+            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def _end_by(self, number: int) -> None:
+        async def end() -> None:
+            await self.leave()
+            self.exit(return_code=128 + number)
+
+        self._ending = asyncio.create_task(end())
+
+    def _hang_up(self) -> None:
+        async def end() -> None:
+            await self.leave()
+            # The terminal is gone: restoring it would only write into the dead line and fail.
+            os._exit(128 + signal.SIGHUP)
+
+        self._ending = asyncio.create_task(end())
+
+    # -- faults -----------------------------------------------------------------------------
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Say one line, log where it happened, save what can be saved.
+
+        Textual's own way prints the traceback with local variables: chats and keys.
+        """
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        cause = getattr(error, "error", error)
+        log = self.program.record_crash(cause if isinstance(cause, BaseException) else error)
+        self._exit_renderables.append(
+            Text(f"A fault in tui_chat ended the program. What had arrived was kept. Where it happened: {log}")
+        )
+        self._ending = asyncio.create_task(self._end_after_fault())
+
+    async def _end_after_fault(self) -> None:
+        try:
+            await self.leave()
+        finally:
+            self._close_messages_no_wait()
+
+    # -- naming -----------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every action there is, by name."""
+        if screen is not self._chat:
+            return
+        from tui_chat.ui.commands import commands
+
+        for title, description, action in commands(self._chat):
+            yield SystemCommand(title, description, action)
+
+
+def _import_behind_the_paint() -> None:
+    """Load what unlocking and drawing need while the person already types."""
+    import tui_chat.ui.markdown  # noqa: F401

@@ -1,0 +1,39 @@
+"""The chat: the list of conversations, the one on show, and the prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.binding import Binding
+
+from tui_chat.ui.screens.conversation_actions import ConversationActions
+from tui_chat.ui.screens.dialogs import Dialogs
+from tui_chat.ui.screens.message_actions import MessageActions
+from tui_chat.ui.screens.turns import Turns
+
+
+class ChatScreen(Turns, ConversationActions, MessageActions, Dialogs):
+    """The shell (``chat_shell``), what it shows (``showing``), and its actions, a file for each kind."""
+
+    CSS_PATH = Path(__file__).with_name("chat.tcss")
+    AUTO_FOCUS = "#prompt"
+    TITLE = "tui_chat"
+
+    BINDINGS = [
+        Binding(
+            "escape", "step_back", "Stop", id="chat.stop", tooltip="Stop the reply; else one step back", show=False
+        ),
+        Binding("ctrl+n", "new", "New", id="chat.new", tooltip="New conversation"),
+        Binding("ctrl+o", "choose_model", "Model", id="chat.model", tooltip="Choose model and endpoint"),
+        Binding("ctrl+s", "export", "Export", id="chat.export", tooltip="Export this conversation to a file"),
+        Binding("f8", "undo", "Undo", id="chat.undo", tooltip="Take back the last delete, clear, edit or new branch"),
+        Binding("f1", "help", "Help", id="chat.help", tooltip="Keys and guide"),
+        Binding("f2", "settings", "Settings", id="chat.settings", tooltip="Looks, keys, endpoints, security"),
+        Binding("f4,ctrl+b", "toggle_sidebar", "Sidebar", id="chat.sidebar", tooltip="Show or hide it", show=False),
+        Binding(
+            "alt+up", "previous_conversation", "Previous", id="chat.previous", tooltip="Conversation above", show=False
+        ),
+        Binding("alt+down", "next_conversation", "Next", id="chat.next", tooltip="Conversation below", show=False),
+        Binding("ctrl+t", "toggle_thinking", "Thinking", id="chat.thinking", tooltip="Fold or show it", show=False),
+        Binding("ctrl+g", "external_editor", "Editor", id="chat.editor", tooltip="Prompt in $EDITOR", show=False),
+    ]

@@ -1,0 +1,288 @@
+"""The chat screen's shell: its widgets, and what around the transcript depends on what is shown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from textual import events, getters, on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Input, Static, TextArea
+
+from tui_chat.core.clean import clean_line
+from tui_chat.core.clock import now
+from tui_chat.core.context import ContextPlan
+from tui_chat.core.errors import TuiChatError
+from tui_chat.core.ids import make_id
+from tui_chat.core.models import Conversation
+from tui_chat.core.ports import Body, ListedConversation
+from tui_chat.core.tree import Tree
+from tui_chat.services.endpoints import reach
+from tui_chat.services.program import Program, Services
+from tui_chat.ui.shown import ASSUMED, Shown
+from tui_chat.ui.widgets.chat_transcript import ChatTranscript
+from tui_chat.ui.widgets.context_gauge import ContextGauge
+from tui_chat.ui.widgets.conversation_list import ConversationList
+from tui_chat.ui.widgets.filter_input import FilterInput
+from tui_chat.ui.widgets.key_bar import KeyBar
+from tui_chat.ui.widgets.prompt import PromptInput
+from tui_chat.ui.widgets.top_bar import TopBar
+from tui_chat.ui.widgets.truncation_warning import TruncationWarning
+
+DRAFT_SECONDS = 0.5
+"""At most so much typing is lost by kill -9."""
+
+PLAN_SECONDS = 0.15
+"""How long the typing rests before the plan of the draft is shown."""
+
+FILTER_SECONDS = 0.08
+NARROW = 90
+"""Columns under which the sidebar hides by itself."""
+
+
+class ChatShell(Screen[None]):
+    """Widgets, list, draft, plan and destination of the conversation on show.
+
+    Until there are services the history is locked: the prompt takes text and nothing is sent.
+    """
+
+    top_bar = getters.query_one(TopBar)
+    filter = getters.query_one(FilterInput)
+    list = getters.query_one(ConversationList)
+    title_line = getters.query_one("#title", Static)
+    transcript = getters.query_one(ChatTranscript)
+    welcome = getters.query_one("#welcome", Static)
+    below = getters.query_one("#below", Static)
+    editing_line = getters.query_one("#editing", Static)
+    warning = getters.query_one(TruncationWarning)
+    prompt = getters.query_one(PromptInput)
+    gauge = getters.query_one(ContextGauge)
+
+    def __init__(self, program: Program) -> None:
+        super().__init__()
+        self.program = program
+        self.services: Services | None = None
+        self.shown = blank()
+        self.plan: ContextPlan | None = None
+        self.edited: str | None = None
+        """The message whose text the prompt holds instead of a draft."""
+        self._storing = asyncio.Lock()
+        self._draft_timer: Timer | None = None
+        self._plan_timer: Timer | None = None
+        self._filter_timer: Timer | None = None
+        self.sidebar_by_hand: bool | None = None
+
+    # -- the shell ----------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """As few widgets as there can be: styling each costs more than all their CSS."""
+        yield TopBar()
+        with Horizontal(id="body"):
+            with Vertical(id="sidebar"):
+                yield FilterInput(id="filter")
+                yield ConversationList(self._fetch_rows, id="list")
+            with Vertical(id="chat"):
+                yield Static(id="title", markup=False)
+                yield ChatTranscript(id="transcript")
+                yield Static(id="welcome", markup=False)
+                yield Static(Content("↓ new text below (end)"), id="below", markup=False)
+                yield TruncationWarning(id="warning")
+                yield Static(id="editing", markup=False)
+                with Vertical(id="composer"):
+                    yield PromptInput(id="prompt", enter_sends=self.program.settings.enter_sends)
+                    yield ContextGauge(id="gauge")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Name the user; everything else waits for the history."""
+        self.top_bar.user = self.program.user
+        self.fit_sidebar(self.size.width)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The sidebar goes by itself where there is no room."""
+        self.fit_sidebar(event.size.width)
+
+    def fit_sidebar(self, width: int) -> None:
+        visible = width >= NARROW if self.sidebar_by_hand is None else self.sidebar_by_hand
+        self.query_one("#sidebar").set_class(not visible, "-hidden")
+
+    # -- what is shown ------------------------------------------------------------------------
+
+    def take_over(self, shown: Shown) -> None:
+        """From now on this is what is shown; the transcript is drawn by who calls this."""
+        self.shown = shown
+        self.set_class(not shown.branch, "-empty")
+
+    def show_surroundings(self) -> None:
+        """Draw everything around the transcript that depends on what is shown."""
+        self.show_title()
+        self._show_destination()
+        self._learn_window()
+        self.replan()
+        if not self.shown.branch:
+            self._show_welcome()
+
+    def show_title(self) -> None:
+        """Draw the title."""
+        self.title_line.update(Content(clean_line(self.shown.conversation.title) or "New conversation"))
+
+    # -- the destination and its window ---------------------------------------------------------
+
+    def _show_destination(self) -> None:
+        services = self.services
+        model = services.chat.model_of(self.shown.conversation) if services else None
+        if services is None or model is None:
+            self.top_bar.reach = ""
+            return
+        try:
+            endpoint = services.endpoints.endpoint(model.endpoint)
+        except TuiChatError:
+            self.top_bar.reach, self.top_bar.host = "cloud", "unknown endpoint"
+            self.top_bar.model = str(model)
+            return
+        self.top_bar.reach = reach(endpoint)
+        self.top_bar.model = "offline guide, not an AI" if endpoint.dialect == "guide" else model.name
+        self.top_bar.host = urlsplit(endpoint.base_url).netloc
+
+    @work(group="window", exclusive=True)
+    async def _learn_window(self) -> None:
+        """Ask how many tokens the model takes, and plan again when it is known."""
+        services = self.services
+        model = services.chat.model_of(self.shown.conversation) if services else None
+        if services is None or model is None:
+            return
+        for ask in (False, True):
+            window = await services.endpoints.window(model, ask=ask)
+            if window != self.shown.window:
+                self.shown = replace(self.shown, window=window)
+                self.replan()
+
+    # -- the plan of the draft --------------------------------------------------------------------
+
+    def replan(self) -> None:
+        """Show what would be sent with the draft as it is, and mark what would not."""
+        if self.services is None:
+            self.plan = None
+        else:
+            draft = self.prompt.draft
+            shown = self.shown
+            self.plan = self.services.chat.preview(
+                shown.conversation, shown.branch, draft if draft.strip() else None, shown.window
+            )
+            self.gauge.queued = len(self.services.chat.queued(shown.id))
+        self.warning.show_plan(self.plan)
+        self.gauge.show_plan(self.plan)
+        self.transcript.show_plan(self.plan)
+
+    @on(TextArea.Changed, "#prompt")
+    def _draft_changed(self) -> None:
+        if self._plan_timer is not None:
+            self._plan_timer.stop()
+        self._plan_timer = self.set_timer(PLAN_SECONDS, self.replan)
+        if self._draft_timer is None:
+            self._draft_timer = self.set_timer(DRAFT_SECONDS, self._save_draft_soon)
+
+    # -- the draft ----------------------------------------------------------------------------------
+
+    def _save_draft_soon(self) -> None:
+        self._draft_timer = None
+        self.run_worker(self._save_draft_reporting(), group="draft")
+
+    async def _save_draft_reporting(self) -> None:
+        try:
+            await self.save_draft()
+        except TuiChatError as error:
+            self.report(error)
+
+    async def save_draft(self) -> None:
+        """Keep what is typed, and make the row of a new conversation for it."""
+        if self.services is None or self.edited is not None:
+            return
+        text, shown = self.prompt.draft, self.shown
+        if not shown.stored and not text.strip():
+            return
+        await self.ensure_stored()
+        await self.services.library.save_draft(shown.id, text)
+
+    async def ensure_stored(self) -> None:
+        """Give a new conversation its row."""
+        services, shown = self.require_services(), self.shown
+        async with self._storing:
+            if shown.id != self.shown.id or self.shown.stored:
+                return
+            conversation = await services.library.new(conversation_id=shown.id, model=shown.conversation.model)
+            if shown.id == self.shown.id:
+                self.shown = Shown(conversation, self.shown.tree, window=self.shown.window)
+        await self.refresh_list()
+
+    # -- the list -------------------------------------------------------------------------------------
+
+    async def refresh_list(self) -> None:
+        """List the conversations that match the filter, newest first."""
+        if self.services is None:
+            return
+        index = await self.services.library.index(text=self.filter.value)
+        self.list.set_index(index)
+        await self.mark_open()
+
+    async def mark_open(self) -> None:
+        """Mark the conversation on show in the list."""
+        if self.services is not None:
+            self.list.open_key = await self.services.library.key(self.shown.id) if self.shown.stored else None
+
+    async def _fetch_rows(self, keys: Sequence[int]) -> Sequence[ListedConversation]:
+        return await self.services.library.listed(keys) if self.services else ()
+
+    async def fetch_bodies(self, ids: Sequence[str]) -> Mapping[str, Body]:
+        """The texts of these messages, for the transcript."""
+        return await self.services.library.bodies(ids) if self.services else {}
+
+    @on(Input.Changed, "#filter")
+    def _filter_changed(self) -> None:
+        if self._filter_timer is not None:
+            self._filter_timer.stop()
+        self._filter_timer = self.set_timer(
+            FILTER_SECONDS, lambda: self.run_worker(self.refresh_list(), group="filter", exclusive=True)
+        )
+
+    @on(FilterInput.Left)
+    def _leave_filter(self) -> None:
+        self.list.focus()
+
+    # -- saying ---------------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Show a short word of confirmation."""
+        self.notify(text, timeout=4, markup=False)
+
+    def report(self, error: TuiChatError) -> None:
+        """Show a failure: what happened, and what to do next."""
+        text = "\n".join(part for part in (str(error), error.hint) if part)
+        self.notify(text, severity="error", timeout=10, markup=False)
+
+    def require_services(self) -> Services:
+        """The open history. Raises a fault where it is locked."""
+        if self.services is None:
+            raise RuntimeError("the history is locked")
+        return self.services
+
+    def _show_welcome(self) -> None:
+        from tui_chat.ui.welcome import welcome
+
+        model = self.services.chat.model_of(self.shown.conversation) if self.services else None
+        self.welcome.update(welcome(model))
+
+    def say_problems(self) -> None:
+        for problem in self.program.settings_problems:
+            self.notify(problem, title="Settings", severity="warning", timeout=10, markup=False)
+
+
+def blank() -> Shown:
+    instant = now()
+    return Shown(Conversation(make_id(), "", instant, instant), Tree((), None), stored=False, window=ASSUMED)

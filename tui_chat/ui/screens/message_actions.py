@@ -1,0 +1,84 @@
+"""The chat screen's actions on messages: copy, delete, fold, follow a link."""
+
+from __future__ import annotations
+
+from textual import on, work
+
+from tui_chat.ui.screens.showing import Showing
+from tui_chat.ui.widgets.chat_transcript import ChatTranscript
+
+
+class MessageActions(Showing):
+    """They act on the transcript's current message."""
+
+    async def action_delete_message(self) -> None:
+        """Take out the current message; what answered it stays."""
+        message_id = self.transcript.current_id
+        if self.services is None or message_id is None or message_id not in self.shown.tree:
+            return
+        if message_id == self.live_reply:
+            self.say("This reply is being written; esc stops it.")
+            return
+        await self.services.library.delete_message(self.shown.id, message_id)
+        await self.reload()
+        self.transcript.focus()
+        self.say("Deleted. f8 brings it back.")
+
+    # -- copying ------------------------------------------------------------------------------
+
+    async def action_copy_message(self) -> None:
+        """Copy the current message as it was written."""
+        text = await self._current_text()
+        if text:
+            await self._copy(text)
+
+    async def action_copy_code(self) -> None:
+        """Copy the code block that is nearest, as source."""
+        text = await self._current_text()
+        if text is None:
+            return
+        from tui_chat.ui.markdown import code_blocks
+
+        blocks = code_blocks(text)
+        if not blocks:
+            self.say("There is no code block in this message.")
+            return
+        self._copied = (self._copied + 1) % len(blocks) if text == self._copied_from else 0
+        self._copied_from = text
+        place = f" (block {self._copied + 1} of {len(blocks)}, c again for the next)" if len(blocks) > 1 else ""
+        await self._copy(blocks[self._copied], place)
+
+    _copied = 0
+    _copied_from = ""
+
+    async def _current_text(self) -> str | None:
+        message_id = self.transcript.current_id
+        if self.services is None or message_id is None:
+            return None
+        return (await self.services.library.message(message_id)).text
+
+    async def _copy(self, text: str, place: str = "") -> None:
+        from tui_chat.ui.clipboard import copy
+
+        self.say(await copy(self.app, text) + place)
+
+    # -- looking ------------------------------------------------------------------------------
+
+    def action_toggle_thinking(self) -> None:
+        """Fold or show the models' thinking."""
+        self.transcript.toggle_thinking()
+
+    @on(ChatTranscript.FollowChanged)
+    def _follow_changed(self, event: ChatTranscript.FollowChanged) -> None:
+        self.below.set_class(not event.following, "-on")
+
+    @on(ChatTranscript.LinkChosen)
+    @work(group="dialog")
+    async def _link_chosen(self, event: ChatTranscript.LinkChosen) -> None:
+        from tui_chat.ui.screens.links import LinkScreen
+
+        chosen = await self.app.push_screen_wait(LinkScreen(event.href, event.text))
+        if chosen == "copy":
+            await self._copy(event.href)
+        elif chosen == "open":
+            self.app.open_url(event.href)
