@@ -86,6 +86,7 @@ def test_an_address_is_taken_without_its_last_slash(url: str, expected: str) -> 
         "http://10.0.0.7/v1",
         "http://172.31.0.1/v1",
         "http://[fd00::7]/v1",
+        "http://[::ffff:127.0.0.1]/v1",
     ],
 )
 def test_a_key_goes_over_https_to_this_computer_and_to_the_own_network(url: str) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.contracts.provider import (
@@ -408,6 +409,40 @@ class TestOpenAI(HttpProviderContract):
     async def test_a_wrong_key_shows_when_models_are_asked_for(self) -> None:
         with pytest.raises(Unauthorized):
             await self.list_models(Loopback(Reply.json({"error": {"message": "bad"}}, 401)))
+
+
+class HeldBody(httpx.AsyncByteStream):
+    """A body that says one thing and then waits; the test holds it, so that only closing closes it."""
+
+    def __init__(self, said: bytes) -> None:
+        self.said = said
+        self.waits = asyncio.Event()
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self.said:
+            yield self.said
+        self.waits.set()
+        await asyncio.Event().wait()
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("said", [b"", chunk({"content": "half"})])
+async def test_the_connection_is_closed_by_the_stop_and_not_by_chance(said: bytes) -> None:
+    body = HeldBody(said)
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=body))
+    provider = OpenAIProvider(Connection(Endpoint("here", "http://127.0.0.1/v1"), transport=transport))
+    task = asyncio.create_task(collect(provider, plan_of(PROMPT), model="tiny"))
+    await body.waits.wait()
+
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert body.closed
+    await provider.close()
 
 
 async def test_the_official_sdk_reads_the_same_from_the_fake_server() -> None:
