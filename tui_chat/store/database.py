@@ -101,6 +101,22 @@ class Database:
                     self._reader.interrupt()
             raise
 
+    async def apart(self, work: Work[_Result]) -> _Result:
+        """Do long work that only reads on a connection and thread of its own: nothing waits for it."""
+        thread = ThreadPoolExecutor(1, "history-check")
+
+        def read() -> _Result:
+            db = self._connect_to_read()
+            try:
+                return _in_transaction(db, "DEFERRED", work)
+            finally:
+                db.close()
+
+        try:
+            return await self._on(thread, read)
+        finally:
+            thread.shutdown(wait=False)
+
     async def empty_log(self) -> None:
         """Move the write-ahead log into the file and empty it; left for later where somebody is reading."""
 
@@ -179,11 +195,18 @@ class Database:
 
     def _reader_connection(self) -> apsw.Connection:
         if self._reader is None:
-            db = connect(self._path, self._key)
+            self._reader = self._connect_to_read()
+        return self._reader
+
+    def _connect_to_read(self) -> apsw.Connection:
+        db = connect(self._path, self._key)
+        try:
             configure(db, cache_kib=_READER_CACHE_KIB)
             db.pragma("query_only", True)
-            self._reader = db
-        return self._reader
+        except BaseException:
+            db.close()
+            raise
+        return db
 
 
 def _put(draft: Path, path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tui_chat.core.clock import Millis
-from tui_chat.core.errors import StoreFailed, TuiChatError
+from tui_chat.core.errors import DamagedHistory, TuiChatError
 from tui_chat.core.models import Conversation, Message, MessageHeader, clean_surrogates
 from tui_chat.core.ports import Body, ConversationIndex, ImportCount, ListedConversation, Removal, SearchHit
 from tui_chat.core.secret import Secret
@@ -170,10 +170,9 @@ class SqliteStore:
 
     async def check_integrity(self) -> str:
         try:
-            return await self._database.aside(_check_integrity)
-        except StoreFailed:
-            raise
-        except TuiChatError as error:  # damage is an answer here
+            # A fresh connection: FTS5's check reports damage where another connection has changed the index.
+            return await self._database.apart(_check_integrity)
+        except DamagedHistory as error:  # an answer here
             return str(error)
 
     async def close(self) -> None:
