@@ -15,9 +15,17 @@ Form = dict[str, Any]
 _ESCAPES = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
 
+# What many programs take for a line's end.
+_LINE_ESCAPES = _ESCAPES | {0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
 def json_text(value: object, *, indent: int | None = 2) -> str:
-    """One JSON document that is safe on a terminal: control characters escaped, all else readable."""
-    return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False).translate(_ESCAPES)
+    """One JSON document that is safe on a terminal: control characters escaped, all else readable.
+
+    Without ``indent`` it is one line to whoever counts lines.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    return text.translate(_ESCAPES if indent is not None else _LINE_ESCAPES)
 
 
 def conversation_form(conversation: Conversation) -> Form:

@@ -82,7 +82,7 @@ class TomlSettings:
             place = re.search(r"at (line \d+, column \d+|end of document)", str(error))
             where = place[1] if place else "somewhere"
             raise BadInput(
-                f"{self.path} is not TOML ({where}).", hint="`tui-chat config edit` opens it; nothing was changed."
+                f"{self.path} is not TOML ({where}).", hint="Correct it in an editor; nothing was changed."
             ) from None
 
     def _sentence(self, problem: Problem, text: str) -> str:
@@ -103,7 +103,7 @@ class TomlSettings:
         if any(values.get(path) != value for path, value in changes.items()):
             raise BadInput(
                 f"{self.path} is written in a way that this program cannot change.",
-                hint="Change it with `tui-chat config edit`; nothing was written.",
+                hint="Change it in an editor; nothing was written.",
             )
         files.replace(self.path, written.encode())
 

@@ -68,7 +68,8 @@ class TransferService:
             index = await self._store.index(archived=archived)
             rows = await self._store.listed(index.keys)
             ids += [row.conversation.id for row in rows]
-        return ids
+        # Oldest first, and the same after an import: the list's order of equal times is the store's own.
+        return sorted(ids)
 
     @staticmethod
     def _named(table: dict[str, Format], name: str) -> Format:
