@@ -52,3 +52,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ):
         monkeypatch.delenv(name, raising=False)
     return folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--update-screenshots`` writes the pictures that the tests compare."""
+    parser.addoption("--update-screenshots", action="store_true", help="write screenshots/ instead of comparing")

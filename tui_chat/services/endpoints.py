@@ -22,6 +22,11 @@ GUIDE_MODEL = ModelRef("guide", "guide")
 ASSUMED_CONTEXT_WINDOW = 8192
 """Tokens to go by where neither the user nor the server says how many a model takes."""
 
+ASK_SECONDS = 3.0
+"""How long a prompt may wait for the server to say its model's window."""
+
+_UNSAID = "unsaid"
+
 
 class Reach(StrEnum):
     """Where a text goes that is sent to an endpoint."""
@@ -206,23 +211,32 @@ class EndpointService:
     # -- context windows ----------------------------------------------------------------------
 
     async def window(self, model: ModelRef, *, ask: bool = False) -> ContextWindow:
-        """The user's figure, else the server's own (remembered, or asked for once with ``ask``), else assumed."""
+        """The user's figure, else the server's own, else assumed.
+
+        The server's is remembered. With ``ask`` it is asked for once in a run where it is unknown or
+        the server is near: those are started anew with other windows, and answer at once.
+        """
         endpoint = next((each for each in self.all() if each.name == model.endpoint), None)
         if endpoint is not None and endpoint.context_window:
             return ContextWindow(endpoint.context_window, assumed=False)
-        key = f"window:{model}"
-        known = await self._store.value(key)
-        if known is None and ask and endpoint is not None and model not in self._asked:
-            self._asked.add(model)
-            try:
-                async with asyncio.timeout(3):
-                    await self.models(endpoint)
-            except (ProviderError, Refused, TimeoutError):
-                pass  # not knowing is a proper answer here: the request itself will say what is wrong
-            known = await self._store.value(key)
-        if known is not None:
-            return ContextWindow(int(known), assumed=False)
-        return ContextWindow(ASSUMED_CONTEXT_WINDOW, assumed=True)
+        known = await self._store.value(f"window:{model}")
+        if ask and endpoint is not None and model not in self._asked:
+            if known is None or reach(endpoint) in (Reach.LOCAL, Reach.LAN):
+                await self._ask_window(endpoint, model)
+                known = await self._store.value(f"window:{model}")
+        if known is None or known == _UNSAID:
+            return ContextWindow(ASSUMED_CONTEXT_WINDOW, assumed=True)
+        return ContextWindow(int(known), assumed=False)
+
+    async def _ask_window(self, endpoint: Endpoint, model: ModelRef) -> None:
+        self._asked.add(model)
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                cards = await self.models(endpoint)
+        except (ProviderError, Refused, TimeoutError):
+            return  # not knowing is a proper answer here: the request itself will say what is wrong
+        if not any(card.name == model.name and card.context_window for card in cards):
+            await self._store.set_value(f"window:{model}", _UNSAID)
 
     async def learn_window(self, model: ModelRef, tokens: int) -> None:
         """The server said how many tokens this model takes."""
