@@ -12,7 +12,7 @@ from tui_chat.core.ports import Body, ConversationIndex, ImportCount, ListedConv
 from tui_chat.core.secret import Secret
 from tui_chat.store import conversations, imports, messages, removals, search
 from tui_chat.store.database import Database
-from tui_chat.store.rows import fetch
+from tui_chat.store.rows import conversation_key, fetch
 
 if TYPE_CHECKING:
     import apsw
@@ -52,6 +52,9 @@ class SqliteStore:
 
     async def find(self, name: str, *, deleted: bool = False) -> Sequence[Conversation]:
         return await self._database.aside(lambda db: conversations.find(db, name, deleted=deleted))
+
+    async def key(self, conversation_id: str) -> int:
+        return await self._database.read(lambda db: conversation_key(db, conversation_id))
 
     async def newest(self) -> Conversation | None:
         return await self._database.read(conversations.newest)

@@ -1,0 +1,745 @@
+"""What every ``ConversationStore`` does; an adapter's test inherits this and provides ``store``."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from tui_chat.core import tokens
+from tui_chat.core.errors import BadInput, NotFound
+from tui_chat.core.ids import make_id
+from tui_chat.core.models import (
+    Attachment,
+    Conversation,
+    MemorySettings,
+    Message,
+    ModelRef,
+    Role,
+    Status,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+from tui_chat.core.ports import Body, ConversationStore, ImportCount, Removal
+from tui_chat.core.secret import Secret
+
+_instants = count(1_795_000_000_000, 1000)
+
+ODD_TEXTS = (
+    "",
+    "\0",
+    "a\0b",
+    "\r\n\t\x1b[31m",
+    "  spaces  \n\n",
+    "e\u0301 é ﬁ",
+    "日本語 한국어 العربية",
+    "🧑‍🚀\ufeff\u2028",
+    "'\"; DROP TABLE message; --",
+)
+
+
+def conversation(title: str = "A title", **fields: object) -> Conversation:
+    """A conversation, newer than every one made before."""
+    at = next(_instants)
+    return replace(Conversation(make_id(), title, at, at), **fields)  # type: ignore[arg-type]
+
+
+def message(text: str = "some text", parent: Message | None = None, **fields: object) -> Message:
+    """A message below ``parent``: a prompt below a reply, a reply below a prompt."""
+    role = Role.ASSISTANT if parent is not None and parent.role is Role.USER else Role.USER
+    made = Message(make_id(), None if parent is None else parent.id, role, text, next(_instants))
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def chain(*texts: str) -> list[Message]:
+    """Messages, each below the one before."""
+    messages: list[Message] = []
+    for text in texts:
+        messages.append(message(text, messages[-1] if messages else None))
+    return messages
+
+
+def full_message(parent: Message | None = None) -> Message:
+    """A message with something in every field."""
+    data = b"\0\1\2"
+    return message(
+        "text",
+        parent,
+        role=Role.ASSISTANT,
+        status=Status.FAILED,
+        error="It failed.",
+        model=ModelRef("openai", "gpt/4"),
+        usage=Usage(10, 20, 3),
+        pinned=True,
+        excluded=True,
+        parts=(
+            Thinking("hm\0m"),
+            Attachment("a.bin", "application/octet-stream", hashlib.sha256(data).hexdigest(), data),
+            ToolCall("1", "look", '{"at": "it"}'),
+            ToolResult("1", "seen"),
+        ),
+    )
+
+
+class StoreContract:
+    """The promises of ``core.ports.ConversationStore``."""
+
+    @pytest.fixture
+    def store(self) -> AsyncIterator[ConversationStore]:
+        """An empty store; the adapter's test makes it, and closes it."""
+        raise NotImplementedError
+
+    async def saved(
+        self, store: ConversationStore, *messages: Message, title: str = "A title", **fields: object
+    ) -> Conversation:
+        """A conversation with these messages, as it is afterwards."""
+        made = conversation(title, **fields)
+        await store.add_conversation(made)
+        for each in messages:
+            await store.add_message(made.id, each)
+        return await store.conversation(made.id)
+
+    async def ids(self, store: ConversationStore, conversation_id: str) -> list[str]:
+        return [header.id for header in await store.headers(conversation_id)]
+
+    async def titles(self, store: ConversationStore, **query: object) -> list[str]:
+        index = await store.index(**query)  # type: ignore[arg-type]
+        return [row.conversation.title for row in await store.listed(index.keys)]
+
+    # -- conversations ------------------------------------------------------------------
+
+    async def test_a_conversation_comes_back_whole(self, store: ConversationStore) -> None:
+        made = conversation(
+            "Ein Titel 日本\0",
+            system_prompt="Be brief.\n",
+            model=ModelRef("a", "b/c"),
+            memory=MemorySettings("full", 7, "blocks"),
+            tags=("zeta", "alpha", "o'\"\0"),
+            pinned=True,
+            archived=True,
+        )
+        await store.add_conversation(made)
+
+        assert await store.conversation(made.id) == made
+
+    async def test_a_known_conversation_id_is_not_added_again(self, store: ConversationStore) -> None:
+        made = await self.saved(store)
+
+        with pytest.raises(BadInput):
+            await store.add_conversation(replace(made, title="Another"))
+        assert await store.conversation(made.id) == made
+
+    async def test_an_update_writes_every_field_but_tags_and_head(self, store: ConversationStore) -> None:
+        first = message()
+        made = await self.saved(store, first, tags=("kept",))
+        changed = replace(
+            made, title="New", created_at=5, updated_at=6, system_prompt="", model=ModelRef("x", "y"), pinned=True
+        )
+        await store.update_conversation(replace(changed, tags=(), head=None))
+
+        assert await store.conversation(made.id) == changed
+
+    async def test_unknown_ids_are_not_found(self, store: ConversationStore) -> None:
+        made = await self.saved(store)
+        unknown = make_id()
+        for call in (
+            store.conversation(unknown),
+            store.key(unknown),
+            store.update_conversation(replace(made, id=unknown)),
+            store.set_head(unknown, None),
+            store.set_head(made.id, unknown),
+            store.set_tags(unknown, ()),
+            store.delete_conversations([made.id, unknown], 1),
+            store.undelete_conversation(unknown),
+            store.erase_conversations([made.id, unknown]),
+            store.headers(unknown),
+            store.bodies([unknown]),
+            store.message(unknown),
+            store.messages(unknown),
+            store.add_message(unknown, message()),
+            store.add_message(made.id, message(parent_id=unknown)),
+            store.add_message(made.id, message(), adopt=[unknown]),
+            store.checkpoint(unknown, Body("x"), 1),
+            store.finish_message(message(), 1),
+            store.remove_messages(made.id, [unknown], Removal.DELETE, 1),
+            store.restore_removal(unknown),
+            store.last_clear(unknown),
+            store.draft(unknown),
+            store.save_draft(unknown, "x"),
+        ):
+            with pytest.raises(NotFound):
+                await call
+
+        assert await store.conversation(made.id) == made
+
+    async def test_tags_keep_their_order(self, store: ConversationStore) -> None:
+        made = await self.saved(store)
+        await store.set_tags(made.id, ["z", "a", "z"])
+
+        assert (await store.conversation(made.id)).tags == ("z", "a")
+
+    async def test_the_newest_is_the_last_touched_that_is_not_archived(self, store: ConversationStore) -> None:
+        assert await store.newest() is None
+        await self.saved(store, title="old", pinned=True)
+        await self.saved(store, title="new")
+        await self.saved(store, title="archived", archived=True)
+        gone = await self.saved(store, title="deleted")
+        await store.delete_conversations([gone.id], 1)
+        newest = await store.newest()
+
+        assert newest is not None
+        assert newest.title == "new"
+
+    # -- lists --------------------------------------------------------------------------
+
+    async def test_the_list_has_pinned_ones_first_then_newest(self, store: ConversationStore) -> None:
+        for title, pinned in (("a", False), ("b", True), ("c", False), ("d", True)):
+            await self.saved(store, title=title, pinned=pinned)
+        index = await store.index()
+
+        assert await self.titles(store) == ["d", "b", "c", "a"]
+        assert index.pinned == 2
+        assert list(index.updated_at) == [row.conversation.updated_at for row in await store.listed(index.keys)]
+
+    async def test_the_list_is_narrowed(self, store: ConversationStore) -> None:
+        await self.saved(store, title="Alpha beta", tags=("work",))
+        await self.saved(store, title="Beta gamma", archived=True)
+        gone = await self.saved(store, title="Gamma delta")
+        await store.delete_conversations([gone.id], 1)
+
+        assert await self.titles(store) == ["Alpha beta"]
+        assert await self.titles(store, archived=True) == ["Beta gamma"]
+        assert await self.titles(store, deleted=True) == ["Gamma delta"]
+        assert await self.titles(store, tag="work") == ["Alpha beta"]
+        assert await self.titles(store, tag="play") == []
+
+    async def test_the_lists_text_is_beginnings_of_words(self, store: ConversationStore) -> None:
+        await self.saved(store, title="Crème brûlée recipes")
+        await self.saved(store, title="日本語の本 🧁")
+
+        assert await self.titles(store, text="rec creme") == ["Crème brûlée recipes"]
+        assert await self.titles(store, text="ecipes") == []
+        assert await self.titles(store, text="本") == ["日本語の本 🧁"]
+        assert await self.titles(store, text="🧁") == ["日本語の本 🧁"]
+        assert await self.titles(store, text='"*') == []
+        assert len(await self.titles(store, text="  ")) == 2
+
+    async def test_a_renamed_conversation_is_listed_by_its_new_title(self, store: ConversationStore) -> None:
+        made = await self.saved(store, title="before")
+        await store.update_conversation(replace(made, title="after"))
+
+        assert await self.titles(store, text="before") == []
+        assert await self.titles(store, text="after") == ["after"]
+
+    async def test_listed_rows_come_in_the_order_asked_for(self, store: ConversationStore) -> None:
+        await self.saved(store, *chain("1", "2", "3"), title="three")
+        await self.saved(store, title="none")
+        keys = list((await store.index()).keys)
+        rows = await store.listed([keys[1], 10**9, keys[0]])
+
+        assert [(row.key, row.conversation.title, row.message_count) for row in rows] == [
+            (keys[1], "three", 3),
+            (keys[0], "none", 0),
+        ]
+
+    async def test_a_conversations_key_is_the_lists(self, store: ConversationStore) -> None:
+        await self.saved(store)
+        made = await self.saved(store)
+        keys = (await store.index()).keys
+
+        assert await store.key(made.id) == keys[0]
+
+    async def test_removed_messages_are_not_counted(self, store: ConversationStore) -> None:
+        first, second = chain("1", "2")
+        made = await self.saved(store, first, second)
+        await store.remove_messages(made.id, [first.id], Removal.DELETE, 1)
+        rows = await store.listed((await store.index()).keys)
+
+        assert [row.message_count for row in rows] == [1]
+
+    # -- finding by name ----------------------------------------------------------------
+
+    async def test_a_conversation_is_found_by_id_its_ends_or_its_title(self, store: ConversationStore) -> None:
+        made = await self.saved(store, title="Exactly this")
+        other = await self.saved(store, title="Something else")
+        for name in (made.id, made.id[-8:], "Exactly this"):
+            assert await store.find(name) == [made]
+
+        assert {found.id for found in await store.find(made.id[:8])} >= {made.id}
+        assert await store.find(made.id[-7:]) == []
+        assert await store.find("exactly this") == []
+        assert await store.find("%" * 8) == []
+        assert await store.find(other.id) == [other]
+
+    async def test_all_of_one_title_are_found_newest_first(self, store: ConversationStore) -> None:
+        first, second = await self.saved(store, title="Same"), await self.saved(store, title="Same")
+
+        assert await store.find("Same") == [second, first]
+
+    async def test_deleted_ones_are_found_only_when_asked_for(self, store: ConversationStore) -> None:
+        gone, here = await self.saved(store, title="Gone"), await self.saved(store, title="Here")
+        await store.delete_conversations([gone.id], 1)
+
+        assert await store.find(gone.id) == []
+        assert await store.find(gone.id, deleted=True) == [gone]
+        assert await store.find(here.id, deleted=True) == []
+
+    # -- deleting -----------------------------------------------------------------------
+
+    async def test_a_deleted_conversation_is_invisible_until_it_is_brought_back(self, store: ConversationStore) -> None:
+        said = message("needle")
+        made = await self.saved(store, said)
+        await store.delete_conversations([made.id], 1)
+        for call in (store.conversation(made.id), store.headers(made.id), store.message(said.id)):
+            with pytest.raises(NotFound):
+                await call
+        assert await store.search("needle") == []
+        await store.undelete_conversation(made.id)
+
+        assert await store.conversation(made.id) == made
+        assert len(await store.search("needle")) == 1
+
+    async def test_deleting_several_is_all_or_none(self, store: ConversationStore) -> None:
+        made = await self.saved(store)
+
+        with pytest.raises(NotFound):
+            await store.delete_conversations([made.id, make_id()], 1)
+        assert await store.conversation(made.id) == made
+
+    async def test_an_erased_conversation_is_gone_and_its_ids_are_free(self, store: ConversationStore) -> None:
+        said = chain("needle", "reply")
+        made = await self.saved(store, *said, tags=("t",))
+        await store.save_draft(made.id, "draft")
+        await store.delete_conversations([made.id], 1)
+        await store.erase_conversations([made.id])
+        with pytest.raises(NotFound):
+            await store.undelete_conversation(made.id)
+        assert await store.search("needle") == []
+        await store.add_conversation(replace(made, head=None))
+
+        assert await store.headers(made.id) == []
+        assert await store.draft(made.id) == ""
+        assert await store.check_integrity() == "ok"
+
+    # -- messages -----------------------------------------------------------------------
+
+    async def test_a_message_comes_back_whole(self, store: ConversationStore) -> None:
+        first, second = message(), full_message()
+        made = await self.saved(store, first, replace(second, parent_id=first.id))
+
+        assert await store.message(second.id) == replace(second, parent_id=first.id)
+        assert await store.messages(made.id) == [first, replace(second, parent_id=first.id)]
+        assert await store.bodies([second.id]) == {second.id: Body(second.text, second.parts)}
+
+    @pytest.mark.parametrize("text", ODD_TEXTS)
+    async def test_every_text_comes_back_exactly(self, store: ConversationStore, text: str) -> None:
+        said = message(text, error=text)
+        made = await self.saved(store, said, title=text, system_prompt=text)
+        await store.save_draft(made.id, text)
+        await store.set_value("key", text)
+
+        assert await store.message(said.id) == said
+        assert (made.title, made.system_prompt) == (text, text)
+        assert await store.draft(made.id) == text
+        assert await store.value("key") == text
+
+    async def test_lone_surrogates_do_not_stop_a_save(self, store: ConversationStore) -> None:
+        said = message("a\ud800b")
+        await self.saved(store, said)
+
+        assert (await store.message(said.id)).text == "a\ufffdb"
+
+    async def test_a_header_measures_the_text(self, store: ConversationStore) -> None:
+        said = message("Zwei Zeilen,\nдве строки\n", parts=(Thinking("hm"),), model=ModelRef("e", "name"))
+        made = await self.saved(store, said)
+        (header,) = await store.headers(made.id)
+
+        assert (header.characters, header.lines) == (len(said.text), 3)
+        assert (header.tokens, header.letters, header.other_letters) == tokens.measure(said.text)
+        assert header.has_thinking
+        assert header.model_name == "name"
+
+    async def test_an_empty_text_has_no_lines(self, store: ConversationStore) -> None:
+        made = await self.saved(store, message(""))
+        (header,) = await store.headers(made.id)
+
+        assert (header.characters, header.lines, header.tokens, header.has_text) == (0, 0, 0, False)
+
+    async def test_a_new_message_is_the_head_and_touches_the_conversation(self, store: ConversationStore) -> None:
+        made = await self.saved(store)
+        said = message()
+        await store.add_message(made.id, said)
+        after = await store.conversation(made.id)
+
+        assert (after.head, after.updated_at) == (said.id, said.created_at)
+
+    async def test_a_message_can_be_added_quietly(self, store: ConversationStore) -> None:
+        first = message()
+        made = await self.saved(store, first)
+        await store.add_message(made.id, message("aside", first), head=False, touch=False)
+
+        assert await store.conversation(made.id) == made
+
+    async def test_a_known_message_id_is_not_added_again(self, store: ConversationStore) -> None:
+        said = message("first")
+        made = await self.saved(store, said)
+
+        with pytest.raises(BadInput):
+            await store.add_message(made.id, replace(said, text="second"))
+        assert await store.message(said.id) == said
+
+    async def test_a_parent_of_another_conversation_is_not_found(self, store: ConversationStore) -> None:
+        stranger = message()
+        await self.saved(store, stranger)
+        made = await self.saved(store)
+
+        with pytest.raises(NotFound):
+            await store.add_message(made.id, message("x", stranger))
+
+    async def test_an_adopting_message_takes_children_and_leaves_the_head(self, store: ConversationStore) -> None:
+        prompt, failed, queued = chain("prompt", "failed", "queued")
+        made = await self.saved(store, prompt, failed, queued)
+        again = message("again", prompt)
+        await store.add_message(made.id, again, adopt=[queued.id])
+        headers = await store.headers(made.id)
+
+        assert (await store.conversation(made.id)).head == queued.id
+        assert [(header.id, header.parent_id) for header in headers] == [
+            (prompt.id, None),
+            (failed.id, prompt.id),
+            (again.id, prompt.id),
+            (queued.id, again.id),
+        ]
+        assert [each.id for each in await store.messages(made.id)] == [header.id for header in headers]
+
+    async def test_a_message_does_not_adopt_its_ancestor(self, store: ConversationStore) -> None:
+        first, second = chain("1", "2")
+        made = await self.saved(store, first, second)
+
+        with pytest.raises(BadInput):
+            await store.add_message(made.id, message("3", second), adopt=[first.id])
+        assert len(await store.headers(made.id)) == 2
+
+    # -- streaming ----------------------------------------------------------------------
+
+    async def test_a_streaming_message_grows_and_ends(self, store: ConversationStore) -> None:
+        prompt = message("question")
+        reply = message("", prompt, status=Status.STREAMING)
+        made = await self.saved(store, prompt, reply)
+        await store.checkpoint(reply.id, Body("half needle", (Thinking("so"),)), reply.created_at + 5)
+        (_, header) = await store.headers(made.id)
+        half = await store.message(reply.id)
+        found_early = await store.search("needle")
+        ended = replace(
+            reply,
+            text="whole needle",
+            parts=(Thinking("so it is"),),
+            status=Status.COMPLETE,
+            model=ModelRef("a", "b"),
+            usage=Usage(1, 2, 0),
+        )
+        await store.finish_message(ended, reply.created_at + 9)
+
+        assert (half.text, half.status) == ("half needle", Status.STREAMING)
+        assert (header.status, header.characters, header.has_thinking) == (Status.STREAMING, 11, True)
+        assert header.tokens == tokens.measure("half needle").tokens
+        assert found_early == []
+        assert await store.message(reply.id) == ended
+        assert [hit.message_id for hit in await store.search("needle")] == [reply.id]
+        assert (await store.conversation(made.id)).updated_at == reply.created_at
+
+    async def test_a_message_finished_again_is_found_by_its_last_text_only(self, store: ConversationStore) -> None:
+        said = message("first")
+        await self.saved(store, said)
+        await store.finish_message(replace(said, text="second"), 1)
+
+        assert await store.search("first") == []
+        assert len(await store.search("second")) == 1
+
+    async def test_a_late_checkpoint_changes_nothing(self, store: ConversationStore) -> None:
+        said = message("ended")
+        await self.saved(store, said)
+        await store.checkpoint(said.id, Body("late"), 1)
+
+        assert await store.message(said.id) == said
+
+    async def test_only_messages_without_sign_of_life_are_stopped(self, store: ConversationStore) -> None:
+        prompt = message()
+        dead = message("", prompt, status=Status.STREAMING, created_at=1000)
+        alive = message("", prompt, status=Status.STREAMING, created_at=1000)
+        await self.saved(store, prompt, dead, alive)
+        await store.checkpoint(dead.id, Body("half needle"), 2000)
+        await store.checkpoint(alive.id, Body("going on"), 9000)
+
+        assert await store.stop_abandoned(5000) == 1
+        assert await store.stop_abandoned(5000) == 0
+        stopped = await store.message(dead.id)
+        assert (stopped.text, stopped.status) == ("half needle", Status.STOPPED)
+        assert stopped.error
+        assert (await store.message(alive.id)).status is Status.STREAMING
+        assert [hit.message_id for hit in await store.search("needle")] == [dead.id]
+
+    # -- removing -----------------------------------------------------------------------
+
+    async def test_children_of_a_removed_message_hang_on_its_nearest_ancestor(self, store: ConversationStore) -> None:
+        first, second, third, fourth = chain("1", "2", "3", "4")
+        made = await self.saved(store, first, second, third, fourth)
+        await store.remove_messages(made.id, [second.id, third.id], Removal.DELETE, 1)
+        headers = await store.headers(made.id)
+
+        assert [(header.id, header.parent_id) for header in headers] == [(first.id, None), (fourth.id, first.id)]
+        assert (await store.message(fourth.id)).parent_id == first.id
+        assert [each.parent_id for each in await store.messages(made.id)] == [None, first.id]
+
+    async def test_removed_messages_are_in_no_reading_and_no_search(self, store: ConversationStore) -> None:
+        first, second = chain("needle one", "needle two")
+        made = await self.saved(store, first, second)
+        await store.remove_messages(made.id, [second.id], Removal.DELETE, 1)
+        for call in (store.message(second.id), store.bodies([second.id]), store.set_head(made.id, second.id)):
+            with pytest.raises(NotFound):
+                await call
+
+        assert [hit.message_id for hit in await store.search("needle")] == [first.id]
+        assert (await store.conversation(made.id)).head == first.id
+
+    async def test_a_removal_is_undone_with_its_head(self, store: ConversationStore) -> None:
+        said = chain("needle", "b", "c")
+        made = await self.saved(store, *said)
+        before = await store.headers(made.id)
+        removal = await store.remove_messages(made.id, None, Removal.CLEAR, 1)
+        cleared = await store.conversation(made.id)
+        during = await store.headers(made.id)
+        after_clear = message("new start")
+        await store.add_message(made.id, after_clear, touch=False)
+        await store.restore_removal(removal)
+
+        assert (cleared.head, during) == (None, [])
+        assert await store.conversation(made.id) == made
+        assert (await store.headers(made.id))[:3] == before
+        assert len(await store.search("needle")) == 1
+        with pytest.raises(NotFound):
+            await store.restore_removal(removal)
+
+    async def test_removals_are_undone_each_by_itself(self, store: ConversationStore) -> None:
+        first, second = chain("1", "2")
+        made = await self.saved(store, first, second)
+        one = await store.remove_messages(made.id, [second.id], Removal.DELETE, 1)
+        rest = await store.remove_messages(made.id, None, Removal.CLEAR, 2)
+        await store.restore_removal(rest)
+        with_first = await self.ids(store, made.id)
+        await store.restore_removal(one)
+
+        assert with_first == [first.id]
+        assert await self.ids(store, made.id) == [first.id, second.id]
+
+    async def test_the_last_clear_is_the_newest_that_stands(self, store: ConversationStore) -> None:
+        first, second = chain("1", "2")
+        made = await self.saved(store, first, second)
+        none_yet = await store.last_clear(made.id)
+        await store.remove_messages(made.id, [second.id], Removal.DELETE, 1)
+        older = await store.remove_messages(made.id, None, Removal.CLEAR, 2)
+        await store.add_message(made.id, message())
+        newer = await store.remove_messages(made.id, None, Removal.CLEAR, 3)
+
+        assert none_yet is None
+        assert await store.last_clear(made.id) == newer
+        await store.restore_removal(newer)
+        assert await store.last_clear(made.id) == older
+
+    async def test_a_removal_with_an_unknown_message_removes_nothing(self, store: ConversationStore) -> None:
+        first = message()
+        made = await self.saved(store, first)
+
+        with pytest.raises(NotFound):
+            await store.remove_messages(made.id, [first.id, make_id()], Removal.DELETE, 1)
+        assert await self.ids(store, made.id) == [first.id]
+
+    async def test_purging_erases_what_is_old_and_keeps_what_hangs_on_it(self, store: ConversationStore) -> None:
+        first, second, third = chain("needle", "2", "3")
+        made = await self.saved(store, first, second, third)
+        old = await store.remove_messages(made.id, [first.id, second.id], Removal.DELETE, 1000)
+        young = await store.remove_messages(made.id, [third.id], Removal.DELETE, 3000)
+        gone = await self.saved(store, *chain("a", "b"))
+        await store.delete_conversations([gone.id], 1000)
+        await store.purge(2000)
+        with pytest.raises(NotFound):
+            await store.restore_removal(old)
+        with pytest.raises(NotFound):
+            await store.undelete_conversation(gone.id)
+        await store.restore_removal(young)
+        headers = await store.headers(made.id)
+
+        assert [(header.id, header.parent_id) for header in headers] == [(third.id, None)]
+        assert (await store.conversation(made.id)).head == third.id
+        assert await store.check_integrity() == "ok"
+
+    # -- drafts, values, secrets -----------------------------------------------------------
+
+    async def test_a_draft_is_kept_and_taken_away(self, store: ConversationStore) -> None:
+        made = await self.saved(store)
+        at_first = await store.draft(made.id)
+        await store.save_draft(made.id, "one")
+        await store.save_draft(made.id, "two")
+        kept = await store.draft(made.id)
+        await store.save_draft(made.id, "")
+
+        assert (at_first, kept, await store.draft(made.id)) == ("", "two", "")
+        assert await store.conversation(made.id) == made
+
+    async def test_values_and_secrets_are_apart(self, store: ConversationStore) -> None:
+        await store.set_value("name", '{"a": 1}')
+        await store.set_value("name", "2")
+        await store.set_secret("name", Secret("sk-1"))
+        await store.set_secret("name", Secret(b"sk-2\xff\0"))
+
+        assert await store.value("name") == "2"
+        assert await store.value("other") is None
+        assert await store.secret("name") == Secret(b"sk-2\xff\0")
+        await store.set_secret("name", None)
+        assert await store.secret("name") is None
+
+    # -- search -------------------------------------------------------------------------
+
+    async def test_search_finds_titles_first_then_messages_newest_first(self, store: ConversationStore) -> None:
+        old, new = chain("the needle of old", "a needle, newly")
+        made = await self.saved(store, old, new, title="Haystack")
+        named = await self.saved(store, title="Needle work")
+        hits = await store.search("NEEDLE")
+
+        assert [(hit.conversation_id, hit.message_id) for hit in hits] == [
+            (named.id, None),
+            (made.id, new.id),
+            (made.id, old.id),
+        ]
+        assert hits[1].title == "Haystack"
+        assert hits[1].role == new.role
+        assert hits[1].created_at == new.created_at
+        assert hits[1].snippet == "a needle, newly"
+        assert (hits[0].role, hits[0].created_at) == (None, None)
+
+    async def test_all_words_must_occur(self, store: ConversationStore) -> None:
+        await self.saved(store, message("red green"), message("red blue"))
+
+        assert len(await store.search("red")) == 2
+        assert len(await store.search("blue red")) == 1
+        assert await store.search("green blue") == []
+
+    async def test_search_keeps_its_limit(self, store: ConversationStore) -> None:
+        await self.saved(store, *chain("word", "word", "word"), title="word")
+
+        assert len(await store.search("word", limit=2)) == 2
+        assert await store.search("word", limit=0) == []
+
+    @pytest.mark.parametrize(
+        "query", ["", " ", '"', "'", "a OR", "(", "*", "NEAR(", "x:y", "-", "\0", "^", "🧁", "\ud800"]
+    )
+    async def test_any_text_is_a_valid_query(self, store: ConversationStore, query: str) -> None:
+        await self.saved(store, message("something"))
+
+        assert await store.search(query) == []
+
+    @pytest.mark.parametrize(
+        ("text", "query"),
+        [
+            ("Größe und Übermut", "grosse ubermut"),
+            ("我喜欢日本語です", "日本"),
+            ("안녕하세요", "하세"),
+            ("a\0needle", "needle"),
+        ],
+    )
+    async def test_search_speaks_other_scripts(self, store: ConversationStore, text: str, query: str) -> None:
+        await self.saved(store, message(text))
+
+        assert len(await store.search(query)) == (0 if "grosse" in query else 1)  # ß is not folded
+
+    # -- import -------------------------------------------------------------------------
+
+    async def test_an_import_keeps_every_field(self, store: ConversationStore) -> None:
+        first, second = message("a"), full_message()
+        sibling = message("sibling", first)
+        tree = [first, replace(second, parent_id=first.id), sibling]
+        given = conversation("Imported", tags=("x",), pinned=True, system_prompt="s", head=second.id)
+        count_ = await store.import_conversations([(given, tree)])
+
+        assert count_ == ImportCount(conversations=1, messages=3, unchanged=0)
+        assert await store.conversation(given.id) == given
+        assert await store.messages(given.id) == tree
+        assert len(await store.search("sibling")) == 1
+
+    async def test_an_import_leaves_known_conversations_alone(self, store: ConversationStore) -> None:
+        made = await self.saved(store, message())
+        gone = await self.saved(store, message())
+        await store.delete_conversations([gone.id], 1)
+        given: Sequence[tuple[Conversation, Sequence[Message]]] = [
+            (replace(made, title="Changed", head=None), [message()]),
+            (replace(gone, title="Changed", head=None), []),
+        ]
+
+        assert await store.import_conversations(given) == ImportCount(0, 0, 2)
+        assert await store.conversation(made.id) == made
+
+    async def test_a_rehearsed_import_writes_nothing(self, store: ConversationStore) -> None:
+        given = conversation()
+
+        assert await store.import_conversations([(given, [message()])], dry_run=True) == ImportCount(1, 1, 0)
+        with pytest.raises(NotFound):
+            await store.conversation(given.id)
+
+    async def test_an_import_is_all_or_nothing(self, store: ConversationStore) -> None:
+        known = message("known")
+        await self.saved(store, known)
+        good = conversation("Good")
+        for tree in (
+            [replace(known, text="stolen")],
+            [message("orphan", parent_id=make_id())],
+            list(reversed(chain("parent", "child"))),
+        ):
+            with pytest.raises(BadInput):
+                await store.import_conversations([(good, [message()]), (conversation(), tree)])
+        with pytest.raises(BadInput):
+            await store.import_conversations([(good, [message()]), (conversation(head=make_id()), [])])
+
+        assert await self.titles(store, text="Good") == []
+        assert (await store.message(known.id)).text == "known"
+
+    async def test_an_imported_streaming_message_reads_stopped(self, store: ConversationStore) -> None:
+        said = message("half", status=Status.STREAMING)
+        await store.import_conversations([(conversation(), [said])])
+
+        assert (await store.message(said.id)).status is Status.STOPPED
+
+    # -- order and cancelling --------------------------------------------------------------
+
+    async def test_calls_keep_their_order(self, store: ConversationStore) -> None:
+        made = await self.saved(store)
+        writes = [store.save_draft(made.id, str(number)) for number in range(30)]
+        *_, seen = await asyncio.gather(*writes, store.draft(made.id))
+
+        assert seen == "29"
+
+    async def test_a_cancelled_write_still_happens_whole(self, store: ConversationStore) -> None:
+        made = await self.saved(store)
+        said = message("kept")
+        task = asyncio.create_task(store.add_message(made.id, said))
+        await asyncio.sleep(0)  # it has been called
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        assert await store.message(said.id) == said
+        assert (await store.conversation(made.id)).head == said.id
+
+    async def test_a_history_is_whole_when_it_says_so(self, store: ConversationStore) -> None:
+        await self.saved(store, *chain("a", "b"))
+
+        assert await store.check_integrity() == "ok"
+
+    async def test_closing_twice_is_fine(self, store: ConversationStore) -> None:
+        await store.close()
+        await store.close()
