@@ -1,0 +1,156 @@
+"""Steps of the schema: all of one or nothing of it, and nothing of a newer program's."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.contracts.store import conversation
+from tests.store.parts import KEY, content, run_script
+from tui_chat.core.clock import now
+from tui_chat.core.errors import NewerSchema
+from tui_chat.store import open_store
+from tui_chat.store.connection import connect
+from tui_chat.store.database import Database
+from tui_chat.store.migrations import STEPS
+
+
+def m002_shelves(db: apsw.Connection) -> None:
+    db.execute(
+        "CREATE TABLE shelf(id INTEGER PRIMARY KEY) STRICT; ALTER TABLE conversation ADD COLUMN shelf_id INTEGER"
+    )
+
+
+def m003_fails(db: apsw.Connection) -> None:
+    db.execute("CREATE TABLE half(id INTEGER PRIMARY KEY) STRICT")
+    raise RuntimeError("the step fails in its middle")
+
+
+def names_in(path: Path) -> set[str]:
+    with closing(connect(path, KEY)) as db:
+        return {str(name) for (name,) in db.execute("SELECT name FROM sqlite_schema UNION SELECT name FROM migration")}
+
+
+async def test_a_step_is_done_once_and_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    store = await open_store(path, KEY, create=True)
+    made = conversation()
+    await store.add_conversation(made)
+    await store.close()
+    for _ in range(2):
+        database = await Database.open(path, KEY, create=False, clock=now, steps=(*STEPS, m002_shelves))
+        await database.close()
+
+    assert {"shelf", "m002_shelves", "m001_conversations_and_messages"} <= names_in(path)
+
+
+async def test_a_step_that_fails_leaves_nothing_of_itself(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    await (await open_store(path, KEY, create=True)).close()
+    before = names_in(path)
+
+    with pytest.raises(RuntimeError):
+        await Database.open(path, KEY, create=False, clock=now, steps=(*STEPS, m002_shelves, m003_fails))
+    assert names_in(path) == before | {"shelf", "m002_shelves"}
+
+
+async def test_a_program_killed_within_a_step_leaves_the_old_schema(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    store = await open_store(path, KEY, create=True)
+    made = conversation()
+    await store.add_conversation(made)
+    await store.close()
+    before = names_in(path)
+    script = f"""
+        import asyncio, os, pathlib, signal
+        from tests.store.parts import KEY
+        from tests.store.test_migrations import m002_shelves
+        from tui_chat.core.clock import now
+        from tui_chat.store.database import Database
+        from tui_chat.store.migrations import STEPS
+        def m002_killed(db):
+            m002_shelves(db)
+            db.pragma("cache_size", 1)
+            db.execute("CREATE TABLE big(x)")
+            for _ in range(9):
+                db.execute("INSERT INTO big VALUES (randomblob(100000))")
+            os.kill(os.getpid(), signal.SIGKILL)
+        path = pathlib.Path({str(path)!r})
+        asyncio.run(Database.open(path, KEY, create=False, clock=now, steps=(*STEPS, m002_killed)))
+    """
+
+    assert run_script(script) == -signal.SIGKILL
+    assert names_in(path) == before
+    store = await open_store(path, KEY, create=False)
+    assert await store.conversation(made.id) == made
+    await store.close()
+
+
+async def test_a_program_killed_while_making_the_file_leaves_none(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    script = f"""
+        import asyncio, os, pathlib, signal
+        from tests.store.parts import KEY
+        from tui_chat.core.clock import now
+        from tui_chat.store.database import Database
+        from tui_chat.store.migrations import STEPS
+        def m002_killed(db):
+            os.kill(os.getpid(), signal.SIGKILL)
+        path = pathlib.Path({str(path)!r})
+        asyncio.run(Database.open(path, KEY, create=True, clock=now, steps=(*STEPS, m002_killed)))
+    """
+
+    assert run_script(script) == -signal.SIGKILL
+    assert not path.exists()
+    await (await open_store(path, KEY, create=True)).close()
+
+
+async def test_a_newer_schema_is_refused_and_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    database = await Database.open(path, KEY, create=True, clock=now, steps=(*STEPS, m002_shelves))
+    await database.close()
+    before = content(path)
+
+    with pytest.raises(NewerSchema) as raised:
+        await open_store(path, KEY, create=True)
+    assert content(path) == before
+    assert raised.value.hint
+
+
+async def test_a_newer_schema_with_a_full_log_is_not_touched_either(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    script = f"""
+        import asyncio, os, pathlib
+        from tests.store.parts import KEY
+        from tests.store.test_migrations import m002_shelves
+        from tui_chat.core.clock import now
+        from tui_chat.store.database import Database
+        from tui_chat.store.migrations import STEPS
+        async def main():
+            path = pathlib.Path({str(path)!r})
+            database = await Database.open(path, KEY, create=True, clock=now, steps=(*STEPS, m002_shelves))
+            await database.run(lambda db: db.execute("INSERT INTO shelf VALUES (7)").fetchall())
+            os._exit(0)
+        asyncio.run(main())
+    """
+    assert run_script(script) == 0
+    log = path.with_name("history.db-wal")
+    before = (content(path), content(log))
+    assert before[1]
+
+    with pytest.raises(NewerSchema):
+        await open_store(path, KEY, create=False)
+    assert (content(path), content(log)) == before
+    with closing(connect(path, KEY)) as db:
+        assert db.execute("SELECT id FROM shelf").fetchall() == [(7,)]
+
+
+def test_steps_have_names_of_their_own() -> None:
+    names = [step.__name__ for step in STEPS]
+
+    assert len(set(names)) == len(names)
+    assert all(step.__doc__ for step in STEPS)
