@@ -20,7 +20,7 @@ from tests.providers.loopback import Loopback, Reply
 from tui_chat.bootstrap import LocalProgram
 from tui_chat.cli.main import main
 from tui_chat.core.errors import KeyringUnavailable
-from tui_chat.crypto.keychain import Keychain
+from tui_chat.crypto.keychain import Backend, Keychain
 from tui_chat.crypto.keys import KdfParameters
 from tui_chat.crypto.lock import HistoryLock
 from tui_chat.services.program import Program
@@ -58,6 +58,7 @@ class Shell:
     monkeypatch: pytest.MonkeyPatch
     opened: list[str | None] = field(default_factory=list)
     open_app: Callable[[Program, str | None], int] | None = None
+    keyring: Backend | None = None
 
     def __call__(self, *arguments: str, stdin: str | bytes = b"", terminal: bool = False) -> Outcome:
         data = stdin.encode() if isinstance(stdin, str) else stdin
@@ -79,20 +80,20 @@ class Shell:
         self.opened.append(conversation)
         return 0
 
-    @staticmethod
-    def make(*, user: str | None, model: str | None, interactive: bool) -> Program:
-        return LocalProgram(os.environ, user=user, model=model, interactive=interactive)
+    def make(self, *, user: str | None, model: str | None, interactive: bool) -> Program:
+        keychain = Keychain(backend=self.find_keyring)
+        return LocalProgram(os.environ, user=user, model=model, interactive=interactive, keychain=keychain)
+
+    def find_keyring(self) -> Backend:
+        if self.keyring is None:
+            raise KeyringUnavailable("There is no keyring.")
+        return self.keyring
 
 
 @pytest.fixture
 def sh(capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
     """A shell with a passphrase file, a key derivation at the lowest price, and no keyring."""
-
-    async def none(self: Keychain) -> str:
-        raise KeyringUnavailable("There is no keyring.")
-
     monkeypatch.setattr(HistoryLock.__init__, "__kwdefaults__", {"price": KdfParameters(64, 1, 1)})
-    monkeypatch.setattr(Keychain, "backend", none)
     monkeypatch.setenv("TUI_CHAT_PASSPHRASE_FILE", str(secret_file(tmp_path / "passphrase", "correct horse")))
     return Shell(capsysbinary, monkeypatch)
 
@@ -104,14 +105,14 @@ def secret_file(path: Path, text: str, *, mode: int = 0o600) -> Path:
 
 
 @contextmanager
-def served(*script: Reply) -> Iterator[Loopback]:
+def served(*script: Reply, models: Reply | None = None) -> Iterator[Loopback]:
     """A model server on a thread of its own, so that a command can have this one's event loop."""
     ready, servers = threading.Event(), list[Loopback]()
     loop = asyncio.new_event_loop()
     done = asyncio.Event()
 
     async def serve() -> None:
-        async with Loopback(*script) as server:
+        async with Loopback(*script, routes={"/v1/models": models or Reply.json({"data": [{"id": "tiny"}]})}) as server:
             servers.append(server)
             ready.set()
             await done.wait()

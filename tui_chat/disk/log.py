@@ -51,8 +51,11 @@ class Log:
 
     def record_crash(self, error: BaseException) -> Path:
         """Write down where a fault happened; the file's path, to show to the person."""
+        was_open = self._handler is not None
         self.open()
         logging.getLogger(LOG_NAME).error("a fault in tui_chat", exc_info=error)
+        if not was_open:
+            self.close()
         return self.path
 
 

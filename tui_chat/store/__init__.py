@@ -31,10 +31,11 @@ from pathlib import Path
 
 from tui_chat.core.clock import Clock, now
 from tui_chat.core.secret import Secret
+from tui_chat.store.connection import cipher_version
 from tui_chat.store.database import Database
 from tui_chat.store.store import SqliteStore
 
-__all__ = ["SqliteStore", "open_store"]
+__all__ = ["SqliteStore", "cipher_version", "open_store"]
 
 
 async def open_store(path: Path, key: Secret, *, create: bool, clock: Clock = now) -> SqliteStore:

@@ -93,6 +93,14 @@ def require_ciphertext(path: Path) -> None:
         raise DamagedHistory("The history file is not encrypted, so it is not ours.", hint="Nothing was changed.")
 
 
+def cipher_version() -> str:
+    """Which library encrypts, and how. Raises StoreFailed where none would."""
+    import apsw
+
+    _require_encryption(apsw)
+    return f"{getattr(apsw, 'mc_version', '')}, {CIPHER}"
+
+
 def _require_encryption(module: object) -> None:
     """Plain ``apsw`` installs into the same folder as ``apsw-sqlite3mc`` and takes a key without a word."""
     if not getattr(module, "mc_version", ""):
