@@ -80,6 +80,14 @@ def test_an_unknown_name_is_exit_4(sh: Shell) -> None:
     assert ["First"] == titles(sh)
 
 
+def test_a_name_that_is_no_unicode_is_just_unknown(sh: Shell) -> None:
+    sh.ok("new", "caf\udce9")
+
+    assert ["caf\ufffd"] == titles(sh)
+    assert 4 == sh("show", "\udce9").code
+    assert 0 == sh("plan", "@last", "--draft", "\udce9", "--json").code
+
+
 def test_show_prints_the_branch_that_is_on_show(sh: Shell, server: Loopback) -> None:
     sh.ok("ask", "Who are you?", *MODEL)
 
@@ -101,7 +109,7 @@ def test_a_search_finds_messages_and_titles(sh: Shell, server: Loopback) -> None
     assert "" == sh.ok("search", "timbuktu", "mars").out
 
 
-@pytest.mark.parametrize("query", ['"', "*", "AND", "-x", "NEAR("])
+@pytest.mark.parametrize("query", ['"', "*", "AND", "-x", "NEAR(", "\udce9", "\x00"])
 def test_any_text_can_be_searched_for(query: str, sh: Shell) -> None:
     sh.ok("new", "First")
 

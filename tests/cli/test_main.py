@@ -237,3 +237,23 @@ def test_a_signal_keeps_the_half_reply_as_stopped(number: signal.Signals, code: 
     assert code == running.returncode
     assert ("half an ", "stopped") == (message["text"], message["status"])
     assert b"Traceback" not in errors
+
+
+def test_a_reply_whose_reader_left_is_kept_as_stopped(sh: Shell) -> None:
+    with served(streamed(*["word " * 200] * 300)) as server:
+        sh.monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        sh.ok("new", "Talk")
+        command = [*COMMAND, "ask", "-c", "Talk", "Hi", "--model", "openai/tiny"]
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as running:
+            assert running.stdout is not None
+            assert running.stderr is not None
+            running.stdout.read(10)
+            running.stdout.close()
+            errors = running.stderr.read()
+
+    message = sh.ok("show", "Talk", "--json").json["conversations"][0]["messages"][1]
+    assert (0, b"") == (running.returncode, errors)
+    assert "stopped" == message["status"]
+    assert message["text"].startswith("word ")

@@ -160,3 +160,19 @@ def test_with_a_passphrase_file_the_keyring_is_not_asked(sh: Shell) -> None:
     sh.ok("new", "x")
 
     assert ["passphrase"] == sh.ok("keys", "status", "--json").json["slots"]
+
+
+def test_the_passphrase_is_asked_for_where_the_keyring_is_gone(sh: Shell, tmp_path: Path) -> None:
+    sh.ok("new", "x")
+    code = secret_file(tmp_path / "code", sh.ok("keys", "recovery").out)
+    sh.monkeypatch.setenv("TUI_CHAT_RECOVERY_FILE", str(code))
+    sh.monkeypatch.delenv("TUI_CHAT_PASSPHRASE_FILE")
+    sh.keyring = MemoryBackend()
+    sh.ok("keys", "recover")
+    assert 0 == sh("list").code
+
+    sh.keyring = None
+    assert 3 == sh("list").code
+    asked = answers(sh.monkeypatch, "correct horse")
+    assert 0 == sh("list", terminal=True).code
+    assert ["Passphrase"] == asked

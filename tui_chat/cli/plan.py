@@ -11,6 +11,7 @@ from tui_chat.cli import options, output
 from tui_chat.cli.run import Run, pass_run
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import BadInput
+from tui_chat.core.models import clean_surrogates
 from tui_chat.core.plan_json import plan_to_json
 from tui_chat.core.sentences import budget_sentence, error_sentence, gauge_sentence, warning_sentence
 from tui_chat.services.chat import Options
@@ -50,7 +51,7 @@ def plan(
     """What would be sent, and why. Opens no connection and stores nothing."""
     if draft is not None and drafts is not None:
         raise click.UsageError("--draft and --drafts exclude each other.")
-    texts: Sequence[str | None] = (draft,) if drafts is None else _lines_of(drafts)
+    texts: Sequence[str | None] = (draft and clean_surrogates(draft),) if drafts is None else _lines_of(drafts)
 
     async def body(services: Services) -> None:
         found = await services.library.find(conversation)

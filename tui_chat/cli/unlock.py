@@ -75,7 +75,7 @@ class Unlocking:
             return await self._secret_of(RECOVERY_FILE)
         if not may_prompt():
             raise PassphraseNeeded("No recovery code is given.", hint=f"Name a file of it in {RECOVERY_FILE}.")
-        return Secret(click.prompt("Recovery code", hide_input=True, err=True))
+        return _prompted("Recovery code")
 
     @property
     def has_new_passphrase(self) -> bool:
@@ -138,9 +138,14 @@ def _read_line(descriptor: int) -> bytes:
 
 
 def _prompted(label: str) -> Secret:
-    return Secret(click.prompt(label, hide_input=True, err=True))
+    return _typed(click.prompt(label, hide_input=True, err=True))
 
 
 def _prompted_twice() -> Secret:
     click.echo("Without the passphrase (or a recovery code) the history cannot be read by anyone.", err=True)
-    return Secret(click.prompt("New passphrase", hide_input=True, confirmation_prompt="Once more", err=True))
+    return _typed(click.prompt("New passphrase", hide_input=True, confirmation_prompt="Once more", err=True))
+
+
+def _typed(text: str) -> Secret:
+    # A terminal of another encoding gives bytes that are no UTF-8; whoever takes the secret refuses them.
+    return Secret(text.encode(errors="surrogateescape"))
