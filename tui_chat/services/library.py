@@ -72,7 +72,7 @@ class LibraryService:
             if newest is None:
                 raise NotFound("There is no conversation yet.")
             return newest
-        found = await self._store.find(name, deleted=deleted)
+        found = await self._store.find(clean_surrogates(name), deleted=deleted)
         if not found:
             raise NotFound("There is no such conversation.", hint="`tui-chat list` shows what there is.")
         if len(found) > 1:
@@ -86,7 +86,7 @@ class LibraryService:
 
     async def search(self, query: str, *, limit: int = 50) -> Sequence[SearchHit]:
         """Titles and messages in which all words occur."""
-        return await self._store.search(query, limit=limit)
+        return await self._store.search(clean_surrogates(query), limit=limit)
 
     # -- opening ------------------------------------------------------------------------
 
