@@ -80,7 +80,11 @@ class Run:
     async def _opened(self, program: Program, *, create: bool, writes: bool) -> Services:
         access, unlocking = program.access(), Unlocking(self.environment)
         if await access.exists():
-            return await unlocking.open(access)
+            services = await unlocking.open(access)
+            if writes:
+                # Who never opens the app has this done too: what is past undo is erased for good.
+                await services.library.tidy()
+            return services
         if create:
             services = await unlocking.create(access)
             output.note(f"Made the user “{program.user}” with a key and a history of its own.")
