@@ -1,0 +1,318 @@
+"""The model list and the endpoint form, through their keys."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.ui.reading import seen
+from tests.ui.screen_fakes import SMALL, USUAL, Host, Shelf, World, burst, settle, words
+from tui_chat.core.errors import BadInput, NotReached, Unauthorized
+from tui_chat.core.models import ModelRef
+from tui_chat.core.ports import FoundServer, ModelCard
+from tui_chat.core.secret import Secret
+from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.ui.screens.endpoint_form import EndpointForm
+from tui_chat.ui.screens.models import ModelScreen
+from tui_chat.ui.screens.reach import host_of, whereto
+
+OPENAI = Endpoint("openai", "https://api.openai.com/v1")
+HOME = Endpoint("home", "http://192.168.1.5:8080/v1")
+LARGE, MINI = ModelRef("openai", "gpt-large"), ModelRef("openai", "gpt-mini")
+CARDS = (ModelCard("gpt-large", 400_000), ModelCard("gpt-mini", 128_000))
+OLLAMA = FoundServer("Ollama", "http://127.0.0.1:11434/v1", (ModelCard("llama3.2"), ModelCard("qwen3")))
+SILENT = NotReached("Nothing answers at 192.168.1.5:8080.", hint="Is the server running?")
+GUIDE = (ModelCard("guide", 8_192),)
+
+
+def world(
+    *endpoints: Endpoint, found: tuple[FoundServer, ...] = (), environment: dict[str, str] | None = None
+) -> World:
+    shelf = Shelf({"openai": CARDS, "home": SILENT, "guide": GUIDE, "ollama": CARDS}, found)
+    return World(Settings(endpoints=endpoints), shelf=shelf, environment=environment)
+
+
+@asynccontextmanager
+async def listed(
+    world: World, current: ModelRef | None = None, *, size: tuple[int, int] = USUAL
+) -> AsyncIterator[tuple[Host, Pilot[Any]]]:
+    app = Host(lambda: ModelScreen(world.endpoints, current))
+    async with app.run_test(size=size, notifications=True, tooltips=True) as pilot:
+        await settle(pilot)
+        yield app, pilot
+
+
+@asynccontextmanager
+async def form(
+    world: World, endpoint: Endpoint | None = None, *, size: tuple[int, int] = USUAL
+) -> AsyncIterator[tuple[Host, Pilot[Any]]]:
+    app = Host(lambda: EndpointForm(world.endpoints, endpoint))
+    async with app.run_test(size=size, notifications=True, tooltips=True) as pilot:
+        await settle(pilot)
+        yield app, pilot
+
+
+# -- the list ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [SMALL, USUAL])
+async def test_every_endpoint_shows_its_models_and_where_texts_go(size: tuple[int, int]) -> None:
+    async with listed(world(OPENAI, HOME), LARGE, size=size) as (app, _):
+        text = seen(app)
+
+        assert "cloud · api.openai.com" in text
+        assert "● gpt-large" in text
+        assert "400,000 tokens" in text
+        assert "LAN · 192.168.1.5:8080" in text
+        assert "built in, not an AI" in text
+        assert "Texts go to api.openai.com, over the internet." in text
+
+
+async def test_an_endpoint_that_does_not_answer_says_why_in_its_place() -> None:
+    async with listed(world(OPENAI, HOME)) as (app, _):
+        assert "✗ Nothing answers at 192.168.1.5:8080. Is the server running?" in seen(app)
+        assert "gpt-mini" in seen(app)
+
+
+async def test_enter_takes_the_current_model_and_down_the_next() -> None:
+    async with listed(world(OPENAI), LARGE) as (app, pilot):
+        await burst(pilot, "down", "enter")
+
+        assert [MINI] == app.results
+
+
+async def test_typing_narrows_the_list_and_enter_chooses() -> None:
+    async with listed(world(OPENAI, HOME), LARGE) as (app, pilot):
+        await burst(pilot, *"minx", "backspace", "i")
+        assert "gpt-mini" in seen(app)
+        assert "gpt-large" not in seen(app)
+        await burst(pilot, "enter")
+
+        assert [MINI] == app.results
+
+
+async def test_a_model_that_is_not_listed_can_be_typed() -> None:
+    async with listed(world(HOME)) as (app, pilot):
+        await burst(pilot, *"tiny-model", "enter")
+
+        assert [ModelRef("home", "tiny-model")] == app.results
+
+
+async def test_escape_chooses_nothing() -> None:
+    async with listed(world(OPENAI)) as (app, pilot):
+        await burst(pilot, "escape")
+
+        assert [None] == app.results
+
+
+async def test_model_names_are_shown_literally() -> None:
+    shelf = Shelf({"openai": (ModelCard("[red]a[/b]\x1b]52;c;x\x07"),), "guide": GUIDE})
+    async with listed(World(Settings(endpoints=(OPENAI,)), shelf=shelf)) as (app, pilot):
+        await pilot.hover("Choices", offset=(4, 2))
+        await settle(pilot)
+
+        assert "[red]a[/b]\ufffd]52;c;x\ufffd" in seen(app)
+
+
+async def test_a_server_found_here_is_used_only_after_a_yes() -> None:
+    here = world(OPENAI, found=(OLLAMA,))
+    async with listed(here) as (app, pilot):
+        assert "Ollama at 127.0.0.1:11434" in seen(app)
+        await burst(pilot, "end", "up", "up", "down")
+        for _ in range(6):
+            if "Enter asks before it is used" in seen(app):
+                break
+            await burst(pilot, "down")
+        await burst(pilot, "enter")
+        assert "Use Ollama at 127.0.0.1:11434?" in seen(app)
+        await burst(pilot, "n")
+        assert here.fake_program.settings.endpoint("ollama") is None
+        await burst(pilot, "enter")
+        await burst(pilot, "y")
+        assert Endpoint("ollama", OLLAMA.base_url) == here.fake_program.settings.endpoint("ollama")
+        await burst(pilot, "enter")
+
+        assert [ModelRef("ollama", "llama3.2")] == app.results
+
+
+async def test_a_found_server_that_is_an_endpoint_already_is_not_offered() -> None:
+    known = Endpoint("ollama", "http://localhost:11434/v1")
+    async with listed(world(known, found=(OLLAMA,))) as (app, _):
+        assert "Found on this computer" not in seen(app)
+
+
+async def test_an_address_from_the_environment_is_contacted_only_after_a_yes() -> None:
+    here = world(environment={"OLLAMA_HOST": "10.0.0.4"})
+    async with listed(here) as (app, pilot):
+        assert "Confirm 10.0.0.4:11434 first" in seen(app)
+        assert not any(endpoint.name == "ollama" for endpoint, _ in here.shelf.opened)
+        await burst(pilot, "up", "enter")
+        assert "Send to 10.0.0.4:11434?" in seen(app)
+        await burst(pilot, "y")
+        await settle(pilot)
+
+        assert "gpt-mini" in seen(app)
+        assert any(endpoint.name == "ollama" for endpoint, _ in here.shelf.opened)
+
+
+async def test_f5_asks_an_endpoint_again() -> None:
+    here = world(HOME)
+    async with listed(here) as (app, pilot):
+        here.shelf.answers["home"] = CARDS
+        await burst(pilot, "f5")
+        await settle(pilot)
+
+        assert "gpt-large" in seen(app)
+        assert "Nothing answers" not in seen(app)
+
+
+async def test_f2_opens_the_form_of_the_highlighted_endpoint() -> None:
+    async with listed(world(OPENAI), LARGE) as (app, pilot):
+        await burst(pilot, "f2")
+        await settle(pilot)
+
+        assert "Endpoint openai" in seen(app)
+        assert "https://api.openai.com/v1" in seen(app)
+
+
+# -- the form --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [SMALL, USUAL])
+async def test_an_endpoint_is_added_with_its_key_stored_encrypted(size: tuple[int, int]) -> None:
+    here = world()
+    async with form(here, size=size) as (app, pilot):
+        await burst(pilot, *"mine", "enter", *"https://api.example.com/v1", "enter", *"sk-1234567890", "enter")
+        await burst(pilot, "enter", *"32,000")
+        assert "sk-123" not in seen(app)
+        assert "over the internet" in words(app)
+        await burst(pilot, "ctrl+s")
+        await settle(pilot)
+
+        assert [True] == app.results
+        endpoint = Endpoint("mine", "https://api.example.com/v1", context_window=32_000)
+        assert (endpoint,) == here.fake_program.settings.endpoints
+        assert [Secret("sk-1234567890")] == list(here.store.secrets.values())
+
+
+async def test_what_is_typed_behind_a_tab_lands_in_the_next_field() -> None:
+    async with form(world()) as (app, pilot):
+        await burst(pilot, *"ab", "tab", *"https://x", "shift+tab", "c")
+        await settle(pilot)
+
+        fields = [app.screen.query_one(f"#{name}").value for name in ("name", "url")]  # type: ignore[attr-defined]
+        assert ["abc", "https://x"] == fields
+
+
+async def test_a_test_names_the_models_and_saves_nothing() -> None:
+    here = world()
+    async with form(here) as (app, pilot):
+        here.shelf.answers["https://x.example/v1"] = CARDS
+        await burst(pilot, *"mine", "enter", *"https://x.example/v1", "ctrl+t")
+        await settle(pilot)
+
+        assert "✓ It answers and offers gpt-large, gpt-mini." in seen(app)
+        assert () == here.fake_program.settings.endpoints
+
+
+async def test_a_test_that_fails_says_precisely_why_and_keeps_what_was_typed() -> None:
+    here = world()
+    async with form(here) as (app, pilot):
+        here.shelf.answers["https://x.example/v1"] = Unauthorized("The key was refused (401).", hint="Check the key.")
+        await burst(pilot, *"mine", "enter", *"https://x.example/v1", "ctrl+t")
+        await settle(pilot)
+
+        assert "✗ The key was refused (401). Check the key." in seen(app)
+        assert "https://x.example/v1" in seen(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "env", "window", "said"),
+    [
+        ("My Server", "https://x", "", "", "This name cannot be used."),
+        ("guide", "https://x", "", "", "This name cannot be used."),
+        ("openai", "https://x", "", "", "already"),
+        ("mine", "", "", "", "The address is missing."),
+        ("mine", "https://x", "", "many", "The context window is a number of tokens."),
+        ("mine", "https://x", "", "12", "The context window is a number of tokens."),
+    ],
+)
+async def test_what_cannot_be_saved_is_said(name: str, url: str, env: str, window: str, said: str) -> None:
+    here = world(OPENAI)
+    async with form(here) as (app, pilot):
+        await burst(pilot, *name, "enter", *url, "enter", "enter", *env, "enter", *window)
+        await burst(pilot, "ctrl+s")
+        await settle(pilot)
+
+        assert said in seen(app)
+        assert [] == app.results
+        assert (OPENAI,) == here.fake_program.settings.endpoints
+
+
+async def test_a_refused_save_is_said_and_the_form_stays() -> None:
+    here = world()
+    here.fake_program.refusal = BadInput("endpoints.mine.base_url must be an address.", hint="Nothing was changed.")
+    async with form(here) as (app, pilot):
+        await burst(pilot, *"mine", "enter", *"foo", "ctrl+s")
+        await settle(pilot)
+
+        assert "must be an address" in seen(app)
+        assert "foo" in seen(app)
+
+
+async def test_a_key_over_the_open_internet_is_warned_of() -> None:
+    async with form(world()) as (app, pilot):
+        await burst(pilot, *"mine", "enter", *"http://api.example.com/v1")
+        await settle(pilot)
+
+        assert "Unencrypted: use https." in seen(app)
+
+
+async def test_changing_an_endpoint_keeps_its_stored_key() -> None:
+    here = world(OPENAI)
+    here.store.secrets["endpoint:openai|https://api.openai.com/v1"] = Secret("old")
+    async with form(here, OPENAI) as (_, pilot):
+        await burst(pilot, "enter", "enter", "enter", *"9000", "ctrl+s")
+        await settle(pilot)
+
+        assert 9_000 == here.fake_program.settings.endpoints[0].context_window
+        assert [Secret("old")] == list(here.store.secrets.values())
+
+
+async def test_deleting_an_endpoint_asks_and_erases_its_key() -> None:
+    here = world(OPENAI)
+    here.store.secrets["endpoint:openai|https://api.openai.com/v1"] = Secret("old")
+    async with form(here, OPENAI) as (app, pilot):
+        await burst(pilot, "f9")
+        assert "Delete the endpoint openai?" in seen(app)
+        await burst(pilot, "y")
+        await settle(pilot)
+
+        assert [True] == app.results
+        assert () == here.fake_program.settings.endpoints
+        assert [None] == list(here.store.secrets.values())
+
+
+# -- where texts go ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "sentence"),
+    [
+        ("http://127.0.0.1:8080/v1", "127.0.0.1:8080", "Texts stay on this computer (127.0.0.1:8080)."),
+        ("http://[::1]:8080", "[::1]:8080", "Texts stay on this computer ([::1]:8080)."),
+        ("http://10.0.0.1", "10.0.0.1", "Texts go to 10.0.0.1, on your own network."),
+        ("https://api.x.com/v1", "api.x.com", "Texts go to api.x.com, over the internet."),
+        ("http://[::", "", "Texts go to , over the internet."),
+        ("http://x:99999999", "", "Texts go to , over the internet."),
+    ],
+)
+def test_an_address_says_where_texts_go_however_far_it_is_typed(url: str, host: str, sentence: str) -> None:
+    endpoint = Endpoint("e", url)
+
+    assert host == host_of(endpoint)
+    assert sentence == whereto(endpoint).sentence

@@ -1,0 +1,169 @@
+"""The lines of the model list, as values: which models there are, what can be added, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from tui_chat.core.errors import TuiChatError
+from tui_chat.core.models import ModelRef
+from tui_chat.core.ports import FoundServer, ModelCard
+from tui_chat.core.settings import Endpoint
+from tui_chat.services.endpoints import GUIDE
+from tui_chat.ui.screens.reach import host_of, whereto
+from tui_chat.ui.text import clean_line
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An endpoint and what is known of its models; ``cards`` is None while they are asked for."""
+
+    endpoint: Endpoint
+    cards: tuple[ModelCard, ...] | None = None
+    error: TuiChatError | None = None
+    needs_consent: bool = False
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether it has not answered yet."""
+        return self.cards is None and self.error is None and not self.needs_consent
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Choose this model."""
+
+    model: ModelRef
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Confirm an address that came from the environment."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """Change an endpoint that does not answer."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Add a server that was found on this computer."""
+
+    server: FoundServer
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Add an endpoint by hand."""
+
+
+Choice = Use | Consent | Mend | Adopt | Add
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the list; without a choice it is only read."""
+
+    text: Content
+    choice: Choice | None = None
+
+
+def rows(
+    offers: Sequence[Offer], found: Sequence[FoundServer] | None, *, current: ModelRef | None, filter: str
+) -> list[Row]:
+    """Every line, narrowed to the models in whose ``endpoint/name`` all words of ``filter`` occur."""
+    words = filter.casefold().split()
+    lines: list[Row] = []
+    for offer in offers:
+        below = list(_below(offer, words, filter.strip(), current))
+        if below:
+            lines += [Row(_heading(offer.endpoint)), *below]
+    if not words:
+        lines += _found(offers, found)
+        lines.append(Row(Content("+ add an endpoint…"), Add()))
+    return lines
+
+
+def sentence(choice: Choice | None) -> str:
+    """What choosing it means."""
+    match choice:
+        case Use(_, endpoint):
+            return whereto(endpoint).sentence
+        case Consent(endpoint):
+            return f"Nothing was sent to {host_of(endpoint)} yet."
+        case Mend(endpoint) if endpoint.from_environment:
+            return "This endpoint comes from environment variables; f5 asks again."
+        case Mend():
+            return "Enter changes the endpoint; f5 asks again."
+        case Adopt():
+            return "Enter asks before it is used."
+        case Add():
+            return "Any service that speaks the OpenAI protocol."
+    return ""
+
+
+def _heading(endpoint: Endpoint) -> Content:
+    return Content.assemble((clean_line(endpoint.name), "bold"), (f"  {whereto(endpoint).short}", "$text-muted"))
+
+
+def _below(offer: Offer, words: Sequence[str], typed: str, current: ModelRef | None) -> Iterator[Row]:
+    """The lines below an endpoint's heading."""
+    endpoint = offer.endpoint
+    if offer.needs_consent:
+        text = f"  Confirm {host_of(endpoint)} first: it came from an environment variable"
+        if not words:
+            yield Row(Content(text), Consent(endpoint))
+        return
+    if offer.error is not None and not words:
+        yield Row(Content.styled(f"  ✗ {clean_line(offer.error.sentence)}", "$text-error"), _mend(endpoint))
+    if offer.is_asking:
+        yield Row(Content.styled("  asking…", "$text-muted"))
+    for card in offer.cards or ():
+        model = ModelRef(endpoint.name, card.name)
+        if all(word in str(model).casefold() for word in words):
+            yield Row(_model(card, is_current=model == current), Use(model, endpoint))
+    if typed and not offer.cards and not offer.is_asking and endpoint != GUIDE:
+        model = ModelRef(endpoint.name, typed)
+        yield Row(Content(f"  use “{clean_line(typed)}” as it is typed"), Use(model, endpoint))
+
+
+def _mend(endpoint: Endpoint) -> Choice | None:
+    return Mend(endpoint) if endpoint != GUIDE else None
+
+
+def _model(card: ModelCard, *, is_current: bool) -> Content:
+    name = clean_line(card.name)
+    window = f"  {card.context_window:,} tokens" if card.context_window else ""
+    mark = "● " if is_current else "  "
+    return Content.assemble((f"{mark}{name}", "bold" if is_current else ""), (window, "$text-muted"))
+
+
+def _found(offers: Sequence[Offer], found: Sequence[FoundServer] | None) -> list[Row]:
+    """The servers of this computer that are no endpoint yet."""
+    if found is None:
+        return [Row(Content.styled("looking for servers on this computer…", "$text-muted"))]
+    known = {_local_key(offer.endpoint.base_url) for offer in offers}
+    lines = []
+    for server in found:
+        if _local_key(server.base_url) in known:
+            continue
+        number = len(server.models)
+        models = f"  {number} model{'' if number == 1 else 's'}"
+        name = f"  {clean_line(server.kind)} at {host_of(Endpoint('', server.base_url))}"
+        lines.append(Row(Content.assemble(name, (models, "$text-muted")), Adopt(server)))
+    heading = Row(Content.styled("Found on this computer", "bold"))
+    return [heading, *lines] if lines else []
+
+
+def _local_key(base_url: str) -> str:
+    """The same for every way to write this computer's address."""
+    host = host_of(Endpoint("", base_url)) or base_url
+    return host.replace("localhost", "127.0.0.1").replace("[::1]", "127.0.0.1")

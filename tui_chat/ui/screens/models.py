@@ -1,0 +1,256 @@
+"""Chooses the model that answers, among all endpoints, and adds endpoints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.getters import query_one
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+
+from tui_chat.core.errors import TuiChatError
+from tui_chat.core.models import ModelRef
+from tui_chat.core.ports import FoundServer
+from tui_chat.core.settings import Endpoint
+from tui_chat.services.endpoints import GUIDE, EndpointService
+from tui_chat.ui.forms import AskScreen, Card, Choices, ListFilter, Pick, Said
+from tui_chat.ui.screens.endpoint_form import EndpointForm
+from tui_chat.ui.screens.model_rows import Add, Adopt, Choice, Consent, Mend, Offer, Row, Use, rows, sentence
+from tui_chat.ui.screens.reach import host_of
+from tui_chat.ui.text import clean_line, plain
+
+
+class ModelScreen(ModalScreen[ModelRef | None]):
+    """The model that was chosen; None where the person steps back. Endpoints are asked one by one, at the same time."""
+
+    BINDINGS = [
+        Binding("ctrl+n", "add", "Add endpoint", id="models.add", tooltip="Add a model service by hand"),
+        Binding("f2", "edit", "Edit", id="models.edit", tooltip="Change the endpoint of the highlighted line"),
+        Binding("f5", "reload", "Ask again", id="models.reload", tooltip="Ask every endpoint for its models again"),
+        Binding("escape", "cancel", "Back", id="models.cancel", tooltip="Choose nothing"),
+    ]
+
+    CSS_PATH = "models.tcss"
+
+    choices = query_one(Choices)
+    filter = query_one(ListFilter)
+    hint = query_one("#hint", Static)
+    said = query_one(Said)
+
+    def __init__(self, endpoints: EndpointService, current: ModelRef | None = None) -> None:
+        super().__init__()
+        self._endpoints = endpoints
+        self._current = current
+        self._offers: dict[str, Offer] = {}
+        self._found: Sequence[FoundServer] | None = None
+        self._rows: list[Row] = []
+        self._added: Choice | None = None
+
+    def compose(self) -> ComposeResult:
+        choices = Choices(can_focus=False)
+        yield Card(
+            "Model",
+            ListFilter(choices, self._show, placeholder="type to filter"),
+            choices,
+            Static(id="hint", markup=False),
+            Said(),
+        )
+
+    def on_mount(self) -> None:
+        self.filter.focus()
+        self._ask_all()
+
+    # -- what there is --------------------------------------------------------------------
+
+    def _ask_all(self) -> None:
+        """Show every endpoint at once; their models come as they answer."""
+        self.workers.cancel_group(self, "models")
+        self._offers = {endpoint.name: Offer(endpoint) for endpoint in self._endpoints.all()}
+        self._found = None
+        self._show()
+        for endpoint in self._endpoints.all():
+            self._ask(endpoint)
+        self._discover()
+
+    @work(group="models")
+    async def _ask(self, endpoint: Endpoint) -> None:
+        """What one endpoint offers, or what is wrong with it."""
+        offer = Offer(endpoint)
+        try:
+            if await self._endpoints.needs_consent(endpoint):
+                offer = replace(offer, needs_consent=True)
+            else:
+                offer = replace(offer, cards=tuple(await self._endpoints.models(endpoint)))
+        except TuiChatError as error:
+            offer = replace(offer, error=error)
+        self._offers[endpoint.name] = offer
+        self._show()
+
+    @work(group="models")
+    async def _discover(self) -> None:
+        """Look for servers on this computer."""
+        try:
+            self._found = await self._endpoints.discover()
+        except TuiChatError as error:
+            self._found = ()
+            self.said.fail(error)
+        self._show()
+
+    # -- what is shown ----------------------------------------------------------------------
+
+    def _show(self) -> None:
+        """Draw the list anew, with the same line highlighted."""
+        before = self._highlighted
+        self._rows = rows(tuple(self._offers.values()), self._found, current=self._current, filter=self.filter.value)
+        self.choices.set_options([Pick(row.text, row.choice) for row in self._rows])
+        self.choices.highlighted = self._place_of(before)
+        self._show_hint()
+
+    @property
+    def _highlighted(self) -> Choice | None:
+        place = self.choices.highlighted
+        return self._rows[place].choice if place is not None and place < len(self._rows) else None
+
+    def _place_of(self, before: Choice | None) -> int | None:
+        """Where to stand: where the person went, else on what was just added, the current model, the first model."""
+        choices = [row.choice for row in self._rows]
+        for wanted in (before if self.filter.moved else None, self._added):
+            if wanted is not None and wanted in choices:
+                return choices.index(wanted)
+        models = [place for place, choice in enumerate(choices) if isinstance(choice, Use)]
+        for place, choice in enumerate(choices):
+            if isinstance(choice, Use) and choice.model == self._current:
+                return place
+        if models or self._is_asking:
+            return models[0] if models else None
+        return next((place for place, choice in enumerate(choices) if choice is not None), None)
+
+    @property
+    def _is_asking(self) -> bool:
+        return any(offer.is_asking for offer in self._offers.values())
+
+    def _show_hint(self) -> None:
+        if self._rows:
+            self.hint.update(plain(sentence(self._highlighted)))
+        else:
+            self.hint.update(plain("No model has that in its name."))
+        self.refresh_bindings()
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Say what choosing this line means."""
+        event.stop()
+        self._show_hint()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only an endpoint of the settings can be changed."""
+        return self._editable() is not None if action == "edit" and self.is_mounted else True
+
+    def _editable(self) -> Endpoint | None:
+        choice = self._highlighted
+        if isinstance(choice, Use | Mend) and choice.endpoint != GUIDE and not choice.endpoint.from_environment:
+            return choice.endpoint
+        return None
+
+    # -- what is chosen -----------------------------------------------------------------------
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Do what the line says."""
+        event.stop()
+        match event.option.value if isinstance(event.option, Pick) else None:
+            case Use(model):
+                self.dismiss(model)
+            case Consent(endpoint):
+                self._confirm(endpoint)
+            case Mend(endpoint) if endpoint.from_environment:
+                self.action_reload()
+            case Mend(endpoint):
+                self._edit(endpoint)
+            case Adopt(server):
+                self._adopt(server)
+            case Add():
+                self.action_add()
+
+    @work(group="form")
+    async def _confirm(self, endpoint: Endpoint) -> None:
+        host = host_of(endpoint)
+        yes = await self.app.push_screen_wait(
+            AskScreen(
+                f"Send to {host}?",
+                f"{clean_line(endpoint.base_url)} came from an environment variable.\n"
+                "If you agree, what you write to its models goes there. You are asked once.",
+            )
+        )
+        if not yes:
+            return
+        try:
+            await self._endpoints.give_consent(endpoint)
+        except TuiChatError as error:
+            self.said.fail(error)
+            return
+        self._offers[endpoint.name] = Offer(endpoint)
+        self._show()
+        self._ask(endpoint)
+
+    @work(group="form")
+    async def _adopt(self, server: FoundServer) -> None:
+        host = host_of(Endpoint("", server.base_url))
+        kind = clean_line(server.kind)
+        if not await self.app.push_screen_wait(
+            AskScreen(
+                f"Use {kind} at {host}?",
+                "It runs on this computer. On a computer that others use too, make sure that it is yours.",
+            )
+        ):
+            return
+        endpoint = Endpoint(self._free_name(server.kind), server.base_url)
+        try:
+            await self._endpoints.save(endpoint)
+        except TuiChatError as error:
+            self.said.fail(error)
+            return
+        self._offers[endpoint.name] = Offer(endpoint, cards=server.models)
+        self.filter.moved = False
+        if server.models:
+            self._added = Use(ModelRef(endpoint.name, server.models[0].name), endpoint)
+        self._show()
+
+    def _free_name(self, kind: str) -> str:
+        """A name for a server of that kind that no endpoint has yet."""
+        base = re.sub(r"[^a-z0-9.]+", "-", kind.casefold()).strip("-.")[:30] or "local"
+        names = {endpoint.name for endpoint in self._endpoints.all()}
+        number = 1
+        name = base
+        while name in names:
+            number += 1
+            name = f"{base}-{number}"
+        return name
+
+    @work(group="form")
+    async def _edit(self, endpoint: Endpoint | None) -> None:
+        if await self.app.push_screen_wait(EndpointForm(self._endpoints, endpoint)):
+            self._ask_all()
+
+    # -- keys -----------------------------------------------------------------------------------
+
+    def action_add(self) -> None:
+        """Add an endpoint by hand."""
+        self._edit(None)
+
+    def action_edit(self) -> None:
+        """Change the endpoint of the highlighted line."""
+        if (endpoint := self._editable()) is not None:
+            self._edit(endpoint)
+
+    def action_reload(self) -> None:
+        """Ask every endpoint again."""
+        self.said.clear()
+        self._ask_all()
+
+    def action_cancel(self) -> None:
+        """Choose nothing."""
+        self.dismiss(None)
