@@ -1,0 +1,188 @@
+"""The lines of the settings, as values: what each says, what it means, and what left, right and enter make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.ui.screens.reach import whereto
+
+FEWEST, MOST = 2, 1_000
+"""Earlier messages that can be chosen here; the settings file takes more."""
+
+
+class Does(StrEnum):
+    """What enter does on a line."""
+
+    NOTHING = "nothing"
+    STEP = "step"
+    MODEL = "model"
+    ENDPOINT = "endpoint"
+    NUMBER = "number"
+    THEME = "theme"
+    KEYRING = "keyring"
+    PASSPHRASE = "passphrase"
+    RECOVERY = "recovery"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line. ``name`` is empty for a section's heading, whose words are in ``label``."""
+
+    label: str
+    name: str = ""
+    value: str = ""
+    hint: str = ""
+    does: Does = Does.NOTHING
+    endpoint: Endpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """The slots that open this history, and this computer's keyring; None while they are asked for."""
+
+    slots: frozenset[str]
+    keyring: str | None
+
+
+def lines(
+    settings: Settings, endpoints: Sequence[Endpoint], security: Security | None, *, user: str, path: Path
+) -> list[Line]:
+    """Every line of the screen, in order."""
+    return [
+        *_models(settings, endpoints),
+        *_memory(settings),
+        *_looks(settings),
+        *_security(security),
+        Line("Files"),
+        Line("User", "user", user, "Each user has a history and a key of their own: tui-chat --user NAME."),
+        Line("Settings file", "path", str(path), "Yours to edit; it holds no secret. Chats are elsewhere, encrypted."),
+    ]
+
+
+def stepped(settings: Settings, name: str, step: int, *, themes: Sequence[str]) -> Settings:
+    """The settings after going ``step`` values on in that line; the same where it has no values to go through."""
+    memory = settings.memory
+    match name:
+        case "strategy":
+            other = "full" if memory.strategy == "window" else "window"
+            return replace(settings, memory=replace(memory, strategy=other))
+        case "max_messages":
+            number = min(max(memory.max_messages + 2 * step, FEWEST), MOST)
+            return replace(settings, memory=replace(memory, max_messages=number))
+        case "theme":
+            place = themes.index(settings.theme) if settings.theme in themes else 0
+            return replace(settings, theme=themes[(place + step) % len(themes)])
+        case "show_thinking":
+            return replace(settings, show_thinking=not settings.show_thinking)
+        case "enter_sends":
+            return replace(settings, enter_sends=not settings.enter_sends)
+    return settings
+
+
+def _models(settings: Settings, endpoints: Sequence[Endpoint]) -> list[Line]:
+    model = str(settings.model) if settings.model else "none yet"
+    return [
+        Line("Models"),
+        Line("Default model", "model", model, "Answers in new conversations; ctrl+o changes it in one.", Does.MODEL),
+        *(_endpoint(endpoint) for endpoint in endpoints),
+        Line(
+            "Add an endpoint…",
+            "add",
+            "",
+            "Any service that speaks the OpenAI protocol, here or elsewhere.",
+            Does.ENDPOINT,
+        ),
+    ]
+
+
+def _endpoint(endpoint: Endpoint) -> Line:
+    name, value = f"endpoint:{endpoint.name}", whereto(endpoint).short
+    if endpoint.from_environment:
+        return Line(endpoint.name, name, value, "From this run's environment variables; changed there.")
+    hint = f"{whereto(endpoint).sentence} Enter changes or deletes it."
+    return Line(endpoint.name, name, value, hint, Does.ENDPOINT, endpoint)
+
+
+def _memory(settings: Settings) -> list[Line]:
+    memory = settings.memory
+    is_window = memory.strategy == "window"
+    chosen = [
+        Line("What the model sees"),
+        Line(
+            "Earlier messages",
+            "strategy",
+            "the newest" if is_window else "all",
+            "The newest that fit are sent with each message; the screen says what is not."
+            if is_window
+            else "The whole conversation is sent. Where it does not fit, nothing is sent and you are told.",
+            Does.STEP,
+        ),
+    ]
+    if is_window:
+        hint = "So many earlier messages, yours and the model's alike, as far as they fit the model."
+        chosen.append(Line("At most", "max_messages", f"{memory.max_messages:,} messages", hint, Does.NUMBER))
+    return chosen
+
+
+def _looks(settings: Settings) -> list[Line]:
+    enter = "sends" if settings.enter_sends else "starts a new line"
+    keys = "ctrl+j starts a new line." if settings.enter_sends else "ctrl+enter or f5 sends."
+    return [
+        Line("Looks and keys"),
+        Line(
+            "Theme",
+            "theme",
+            settings.theme,
+            "Left and right try one after the other; enter shows the list.",
+            Does.THEME,
+        ),
+        Line(
+            "Thinking",
+            "show_thinking",
+            "shown" if settings.show_thinking else "folded",
+            "What a model thinks before it answers; ctrl+t folds or shows it anywhere.",
+            Does.STEP,
+        ),
+        Line("Enter", "enter_sends", enter, keys, Does.STEP),
+    ]
+
+
+def _security(security: Security | None) -> list[Line]:
+    heading = Line("Security")
+    if security is None:
+        return [heading, Line("…")]
+    slots = security.slots
+    last = "It is the only way in: if you lose it, the history is lost. Add another." if len(slots) == 1 else ""
+    return [
+        heading,
+        _keyring(security, last),
+        Line(
+            "Passphrase",
+            "passphrase",
+            "set" if "passphrase" in slots else "not set",
+            (last if "passphrase" in slots else "")
+            or "Opens the history where the keyring does not. Enter sets a new one.",
+            Does.PASSPHRASE,
+        ),
+        Line(
+            "Recovery code",
+            "recovery",
+            "made" if "recovery" in slots else "none",
+            "On paper, for when everything else fails. Enter makes a new one; the one before becomes invalid.",
+            Does.RECOVERY,
+        ),
+    ]
+
+
+def _keyring(security: Security, last: str) -> Line:
+    if "keyring" in security.slots:
+        where = f"in use ({security.keyring})" if security.keyring else "in use, but not here now"
+        return Line("Keyring", "keyring", where, last or "Opens the history by itself when you are logged in.")
+    if security.keyring is None:
+        return Line("Keyring", "keyring", "none on this computer", "A passphrase and a recovery code open the history.")
+    hint = f"Enter keeps the key in {security.keyring}, which then opens the history by itself."
+    return Line("Keyring", "keyring", "not used", hint, Does.KEYRING)
