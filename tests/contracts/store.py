@@ -579,6 +579,26 @@ class StoreContract:
         assert (await store.conversation(made.id)).head == third.id
         assert await store.check_integrity() == "ok"
 
+    async def test_what_hangs_on_a_purged_message_hangs_on_its_ancestor(self, store: ConversationStore) -> None:
+        first, second, third = chain("1", "2", "3")
+        made = await self.saved(store, first, second, third)
+        await store.remove_messages(made.id, [second.id], Removal.DELETE, 1000)
+        await store.purge(2000)
+
+        assert [(each.id, each.parent_id) for each in await store.headers(made.id)] == [
+            (first.id, None),
+            (third.id, first.id),
+        ]
+
+    async def test_a_history_is_whole_after_searching_and_purging(self, store: ConversationStore) -> None:
+        said = chain("needle one", "needle two", "needle three")
+        made = await self.saved(store, *said)
+        await store.search("needle")
+        await store.remove_messages(made.id, [said[0].id, said[1].id], Removal.DELETE, 1)
+        await store.purge(2)
+
+        assert await store.check_integrity() == "ok"
+
     # -- drafts, values, secrets -----------------------------------------------------------
 
     async def test_a_draft_is_kept_and_taken_away(self, store: ConversationStore) -> None:

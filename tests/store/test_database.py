@@ -23,10 +23,12 @@ from tui_chat.core.clock import now
 from tui_chat.core.errors import NotFound, StoreFailed
 from tui_chat.store import SqliteStore, open_store
 from tui_chat.store.database import Database
+from tui_chat.store.migrations import STEPS
 
 KILL_ROUNDS = int(os.environ.get("TUI_CHAT_KILL_ROUNDS", "5"))
 
-FOREVER = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+LONG = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000000) SELECT count(*) FROM n"
+"""A statement of some ten seconds."""
 
 
 @pytest.fixture
@@ -87,18 +89,18 @@ async def test_a_cancelled_write_is_whole_and_the_next_one_follows(database: Dat
 async def test_a_cancelled_search_is_interrupted_and_the_next_one_answers(database: Database) -> None:
     began = threading.Event()
 
-    def endless(db: apsw.Connection) -> object:
+    def long(db: apsw.Connection) -> object:
         began.set()
-        return db.execute(FOREVER).fetchall()
+        return db.execute(LONG).fetchall()
 
-    task = asyncio.create_task(database.aside(endless))
+    task = asyncio.create_task(database.aside(long))
     await asyncio.to_thread(began.wait, 10)
     await asyncio.sleep(0.05)  # into the statement
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5):
         assert await database.aside(lambda db: db.execute("SELECT 1").fetchall()) == [(1,)]
 
 
@@ -205,6 +207,23 @@ async def test_many_first_starts_at_once_make_one_file(tmp_path: Path) -> None:
     for store in stores:
         await store.close()
     assert names_of(tmp_path) == ["history.db"]
+
+
+async def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    ready, path = tmp_path / "ready.db", tmp_path / "history.db"
+
+    def m002_another_is_quicker(db: apsw.Connection) -> None:
+        if ready.exists() and not path.exists():
+            ready.rename(path)
+
+    steps = (*STEPS, m002_another_is_quicker)
+    quicker = await Database.open(ready, KEY, create=True, clock=now, steps=steps)
+    await quicker.run(lambda db: put(db, "a", "kept"))
+    await quicker.close()
+    database = await Database.open(path, KEY, create=True, clock=now, steps=steps)
+
+    assert await database.read(lambda db: get(db, "a")) == "kept"
+    await database.close()
 
 
 async def test_a_history_that_is_held_too_long_is_said_to_be_busy(

@@ -93,6 +93,7 @@ async def test_what_is_erased_for_good_is_in_no_page_even_with_the_key(store: Sq
     await store.erase_conversations([erased])
 
     assert CANARY.encode() in before
+    assert content(path.with_name("history.db-wal")) == b""
     assert CANARY.encode() not in decrypted()
     assert b"ordinary" in decrypted()
     assert await store.conversation(kept)
