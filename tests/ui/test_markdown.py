@@ -22,10 +22,7 @@ from tui_chat.ui.markdown.tables import MAX_COLUMNS, MAX_ROWS
 load_colours()
 
 _THEME = {
-    "accent": "#FEA62B",
-    "boost": "#FFFFFF0A",
     "foreground": "#E0E0E0",
-    "primary": "#0178D4",
     "text-accent": "#FFC473",
     "text-error": "#D17E92",
     "text-primary": "#57A5E2",

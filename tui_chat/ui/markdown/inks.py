@@ -65,22 +65,19 @@ class Inks:
         def ink(definition: str, on: VisualStyle = base) -> Style:
             return (on + VisualStyle.parse(definition, known)).rich_style
 
-        block = base + VisualStyle.parse("on $boost", known)
+        # A terminal's own colours cannot be mixed: there, the bar beside the code says it all.
+        is_ansi = variables.get("background", "").startswith("ansi_")
+        block = base if is_ansi else base + VisualStyle.parse("on $foreground 5%", known)
         return cls(
             text=base.rich_style,
             dim=base.rich_style + DIM,
             heading=ink("bold $text-primary"),
-            code=ink("$text-warning on $warning 10%") if not _is_ansi(known) else ink("$warning"),
+            code=ink("$text-warning" if is_ansi else "$text-warning on $warning 10%"),
             block=block.rich_style,
             block_dim=block.rich_style + DIM,
-            user=ink("$accent"),
-            reply=ink("$primary"),
+            user=ink("$text-accent"),
+            reply=ink("$text-primary"),
             error=ink("$text-error"),
             warning=ink("$text-warning"),
             syntax={name: ink(definition, block) for name, definition in _SYNTAX.items()},
         )
-
-
-def _is_ansi(variables: Mapping[str, str]) -> bool:
-    """Whether the theme paints with the terminal's own colours, which cannot be mixed."""
-    return variables.get("background", "").startswith("ansi_")

@@ -259,7 +259,7 @@ class Transcript(TranscriptCursor):
 
     def _around(self, row: int, thinking: Sequence[Line], answer: Sequence[Line]) -> list[Line]:
         errors = look.error_lines(self.rows.headers[row], self.text_width, self.inks, self._retry_hint)
-        return [BLANK, *thinking, *answer, *errors, BLANK]
+        return [BLANK, *thinking, *answer, *([BLANK] if answer and errors else []), *errors, BLANK]
 
     def _thinking_lines(self, body: Body) -> list[Line]:
         thinking = "".join([part.text for part in body.parts if isinstance(part, Thinking)])

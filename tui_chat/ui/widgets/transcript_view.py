@@ -19,7 +19,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from tui_chat.core.models import Role
+from tui_chat.core.models import Role, Status
 from tui_chat.ui.markdown import BLANK, Inks, Line
 from tui_chat.ui.markdown.inks import DIM
 from tui_chat.ui.widgets.transcript_copy import copied
@@ -339,7 +339,9 @@ class TranscriptView(ScrollView, can_focus=True):
         if known is not None and known[0] is line:
             return known[1]
         bar = gutter(role, self.inks, sent=sent, current=current, head=place.line == 0) if role else None
-        strip = self._with_gutter(line, bar or Segment(" " * GUTTER, self.inks.text), dim=not sent)
+        # What failed is not sent either, but it is what the reader has to see.
+        dim = not sent and self.rows.headers[row].status is Status.COMPLETE
+        strip = self._with_gutter(line, bar or Segment(" " * GUTTER, self.inks.text), dim=dim)
         if len(self._painted) >= PAINTED:
             self._painted.clear()
         self._painted[key] = (line, strip)
