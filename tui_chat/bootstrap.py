@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui_chat import __version__
-from tui_chat.core.errors import KeyMissing, KeyringUnavailable, LockedError, NotFound, Refused
+from tui_chat.core.errors import KeyMissing, KeyringUnavailable, LockedError, NotFound, Refused, StoreFailed
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, Providers
 from tui_chat.core.secret import Secret
@@ -112,8 +113,9 @@ class LocalProgram:
         if profile is None:
             raise NotFound("There is no user of that name.", hint="`tui-chat users` lists them.")
         lock = self._lock(profile)
-        if "keyring" in await lock.slots():
-            await lock.forget_keyring_item()
+        if await lock.exists():
+            with suppress(LockedError):  # a keyring that is locked or gone must not keep a history from being destroyed
+                await lock.forget_keyring_item()
         await asyncio.to_thread(self._profiles.remove, name)
 
     def access(self) -> Access:
@@ -175,13 +177,20 @@ class LocalProgram:
 
         return HistoryLock(profile.id, FileAt(self._profiles.key_file(profile)), self._the_keychain())
 
-    async def _services(self, profile: Profile, lock: HistoryLock, data_key: Secret) -> Services:
-        """Open the history with its key and join everything that works on it."""
+    async def _services(
+        self, profile: Profile, lock: HistoryLock, data_key: Secret, *, create: bool = False
+    ) -> Services:
+        """Open the history with its key and join everything that works on it.
+
+        Without ``create`` a history that is gone is DamagedHistory, never a new one in its place.
+        """
+        from tui_chat.crypto.coredump import forbid_core_dumps
         from tui_chat.store import open_store
 
+        forbid_core_dumps()
         path = self._profiles.history_file(profile)
         await asyncio.to_thread(private_folder, path.parent)
-        store = await open_store(path, data_key, create=not path.exists())
+        store = await open_store(path, data_key, create=create)
         return self._join(store, _LocalKeys(lock, self._the_keychain()))
 
     def _join(self, store: ConversationStore, keys: Keys) -> Services:
@@ -243,7 +252,8 @@ class _LocalAccess:
 
     async def slots(self) -> Sequence[str]:
         profile = await asyncio.to_thread(self._profile)
-        return () if profile is None else await self._program._lock(profile).slots()
+        lock = None if profile is None else self._program._lock(profile)
+        return await lock.slots() if lock is not None and await lock.exists() else ()
 
     async def keyring(self) -> str | None:
         return await _name_of(self._program._the_keychain())
@@ -263,11 +273,11 @@ class _LocalAccess:
     async def create_with_keyring(self) -> Services:
         await self._program._the_keychain().backend()  # where there is none, no profile is left behind
         profile, lock = await self._new()
-        return await self._program._services(profile, lock, await lock.create_with_keyring())
+        return await self._program._services(profile, lock, await lock.create_with_keyring(), create=True)
 
     async def create_with_passphrase(self, passphrase: Secret) -> Services:
         profile, lock = await self._new()
-        return await self._program._services(profile, lock, await lock.create_with_passphrase(passphrase))
+        return await self._program._services(profile, lock, await lock.create_with_passphrase(passphrase), create=True)
 
     def open_empty(self) -> Services:
         return self._program._join(EmptyStore(), NoKeys())
@@ -306,4 +316,7 @@ async def _name_of(keychain: Keychain) -> str | None:
 def _cipher_check() -> Check:
     from tui_chat.store import cipher_version
 
-    return Check("encryption", True, cipher_version())
+    try:
+        return Check("encryption", True, cipher_version())
+    except StoreFailed as error:
+        return Check("encryption", False, error.sentence)

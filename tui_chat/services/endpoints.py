@@ -220,10 +220,9 @@ class EndpointService:
         if endpoint is not None and endpoint.context_window:
             return ContextWindow(endpoint.context_window, assumed=False)
         known = await self._store.value(f"window:{model}")
-        if ask and endpoint is not None and model not in self._asked:
-            if known is None or reach(endpoint) in (Reach.LOCAL, Reach.LAN):
-                await self._ask_window(endpoint, model)
-                known = await self._store.value(f"window:{model}")
+        if ask and endpoint is not None and model not in self._asked and (known is None or _is_near(endpoint)):
+            await self._ask_window(endpoint, model)
+            known = await self._store.value(f"window:{model}")
         if known is None or known == _UNSAID:
             return ContextWindow(ASSUMED_CONTEXT_WINDOW, assumed=True)
         return ContextWindow(int(known), assumed=False)
@@ -259,6 +258,10 @@ class EndpointService:
         """Close every provider."""
         for name in tuple(self._open):
             await self._drop(name)
+
+
+def _is_near(endpoint: Endpoint) -> bool:
+    return reach(endpoint) in (Reach.LOCAL, Reach.LAN)
 
 
 def _secret_name(endpoint: Endpoint) -> str:

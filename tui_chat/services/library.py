@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tui_chat.core.clock import DAY, Clock
 from tui_chat.core.clock import now as clock_now
@@ -186,7 +187,7 @@ class LibraryService:
         """Delete conversations; for 30 days it can be undone."""
         await self._store.delete_conversations(conversation_ids, self._now())
         for conversation_id in conversation_ids:
-            self._remember("delete", conversation_id, lambda each=conversation_id: self._undelete_one(each))
+            self._remember("delete", conversation_id, partial(self._store.undelete_conversation, conversation_id))
 
     async def erase(self, conversation_ids: Sequence[str]) -> None:
         """Delete them for good."""
@@ -269,9 +270,6 @@ class LibraryService:
     async def _remove(self, conversation_id: str, ids: Sequence[str] | None, kind: Removal, description: str) -> None:
         removal = await self._store.remove_messages(conversation_id, ids, kind, self._now())
         self._remember(description, conversation_id, lambda: self._store.restore_removal(removal))
-
-    async def _undelete_one(self, conversation_id: str) -> None:
-        await self._store.undelete_conversation(conversation_id)
 
     def _remember(self, description: str, conversation_id: str, run: Callable[[], Awaitable[None]]) -> None:
         self._undo.append(Undo(description, conversation_id, run))

@@ -14,6 +14,8 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
+from tui_chat.core import clock
+from tui_chat.core.clock import Clock
 from tui_chat.core.errors import LockedError, NotFound, StoreFailed, TuiChatError
 from tui_chat.services.program import Program, Services
 from tui_chat.ui.screens.chat import ChatScreen
@@ -37,18 +39,18 @@ class TuiChatApp(App[None]):
         Binding("ctrl+q", "quit", "Quit", id="app.quit", tooltip="Keep everything and quit", priority=True),
         Binding("ctrl+p", "command_palette", "Commands", id="app.palette", tooltip="Every action by name", show=False),
     ]
-    CSS = """
-    Screen { background: $background; }
-    """
+    CSS_PATH = "screens/chat.tcss"
 
-    def __init__(self, program: Program, *, conversation: str | None = None) -> None:
+    def __init__(self, program: Program, *, conversation: str | None = None, now: Clock = clock.now) -> None:
         super().__init__()
         self.program = program
         self.services: Services | None = None
         self.ended_by: TuiChatError | None = None
         """Why the app had to end; to be said when the terminal is given back."""
+        self.opened = asyncio.Event()
+        """Set when the history is open and the conversation on show."""
         self._conversation = conversation
-        self._chat = ChatScreen(program)
+        self._chat = ChatScreen(program, now=now)
         self._leaving: asyncio.Task[None] | None = None
 
     def get_default_screen(self) -> Screen[None]:
@@ -109,6 +111,7 @@ class TuiChatApp(App[None]):
         except NotFound as error:
             await self._give_up(error)
             return
+        self.opened.set()
         if new_code is not None:
             from tui_chat.ui.screens.recovery_code import RecoveryCodeScreen
 
@@ -121,6 +124,7 @@ class TuiChatApp(App[None]):
             return
         await self._chat.close_history()
         services, self.services = self.services, None
+        self.opened.clear()
         await services.close()
         await self.ask_to_unlock(self.program.access(), None)
 

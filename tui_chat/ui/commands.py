@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
 def commands(screen: ChatScreen) -> Iterable[tuple[str, str, Callable[[], None]]]:
     """Title, description and what to run."""
     for title, description, action in _COMMANDS:
-        yield title, description, lambda name=action: _run(screen, name)
+        yield title, description, partial(_run, screen, action)
 
 
 def _run(screen: ChatScreen, action: str) -> None:

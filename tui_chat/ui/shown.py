@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tui_chat.core.headers import header_of
@@ -34,19 +33,11 @@ class Shown:
         """The messages on show, oldest first."""
         return self.tree.branch
 
-    def with_message(self, message: Message, *, adopted: Sequence[str] = ()) -> Shown:
-        """With a new message, or a newer form of one; those of ``adopted`` become its children.
-
-        The message becomes the head unless it adopts (then the head is below it) or was there before.
-        """
-        known = message.id in self.tree
+    def with_message(self, message: Message) -> Shown:
+        """With a new message, which becomes the head, or with a newer form of one that is here."""
+        head = self.tree.head if message.id in self.tree else message.id
         headers = {header.id: header for header in self.tree}
         headers[message.id] = header_of(message)
-        for child in adopted:
-            if child in headers:
-                headers[child] = headers[child]._replace(parent_id=message.id)
-        keep = known or any(child in headers for child in adopted)
-        head = self.tree.head if keep else message.id
         return replace(self, tree=Tree(headers.values(), head), conversation=replace(self.conversation, head=head))
 
     def versions(self) -> dict[str, tuple[int, int]]:

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
 from textual.content import Content
 
+from tui_chat.core.clean import clean_line
 from tui_chat.core.models import ModelRef
+from tui_chat.core.ports import FoundServer
 from tui_chat.services.endpoints import GUIDE_MODEL
 
-_FIRST = (
-    "Type a prompt and press enter.",
-    "Everything you write and everything that is answered is kept, encrypted, on this computer.",
+_FIRST = """\
+Type a prompt and press enter. Everything you write, and everything that is answered, is kept on this \
+computer, encrypted."""
+
+_WITHOUT_MODEL = """\
+No model is connected yet. What answers now is the built-in offline guide: it is not an AI, and nothing \
+leaves this computer. (Try /sample.)"""
+
+_KEYS = (
+    ("ctrl+o", "connect a model: a server on this computer or network, or a service with a key"),
+    ("f1", "the keys and the guide"),
+    ("ctrl+p", "every action, by name"),
 )
-_WITHOUT_MODEL = (
-    "No model is connected yet. What answers now is the built-in offline guide: it is not an AI,",
-    "and nothing leaves this computer.",
-    "",
-    "ctrl+o  connect a model: a server on this computer, on your network, or a service with a key",
-    "f1      the keys and the guide",
-)
-_WITH_MODEL = ("ctrl+o  another model      f1  the keys and the guide      ctrl+p  every action by name",)
 
 
-def welcome(model: ModelRef | None, found: str = "") -> Content:
-    """The first words: what this is, what would answer, and how to go on."""
-    lines = [*_FIRST, "", *(_WITHOUT_MODEL if model in (None, GUIDE_MODEL) else _WITH_MODEL)]
-    if found:
-        lines += ["", found]
-    return Content.assemble(Content("tui_chat").stylize("bold $text-primary"), "\n\n", "\n".join(lines))
+def welcome(model: ModelRef | None, found: Sequence[FoundServer] | None) -> Content:
+    """The first words: what this is, what would answer, what was found here (None: not yet known), how to go on."""
+    parts: list[str | Content] = [Content("tui_chat").stylize("bold $text-primary"), "\n\n", _FIRST]
+    if model in (None, GUIDE_MODEL):
+        parts += ["\n\n", _WITHOUT_MODEL, "\n\n", _found(found)]
+    parts.append("\n")
+    for key, meaning in _KEYS:
+        parts += ["\n", Content(f"{key:<8}").stylize("bold $text-accent"), meaning]
+    return Content.assemble(*parts)
+
+
+def _found(found: Sequence[FoundServer] | None) -> str:
+    if found is None:
+        return "Looking for model servers on this computer…"
+    if not found:
+        return "No model server is running on this computer's usual ports."
+    names = ", ".join(f"{clean_line(each.kind)} at {urlsplit(each.base_url).netloc}" for each in found)
+    return f"Found on this computer: {names}. Nothing is sent there unless you choose it with ctrl+o."

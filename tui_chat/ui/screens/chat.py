@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from textual.binding import Binding
 
 from tui_chat.ui.screens.conversation_actions import ConversationActions
@@ -13,9 +11,11 @@ from tui_chat.ui.screens.turns import Turns
 
 
 class ChatScreen(Turns, ConversationActions, MessageActions, Dialogs):
-    """The shell (``chat_shell``), what it shows (``showing``), and its actions, a file for each kind."""
+    """The shell (``chat_shell``), what it shows (``showing``), and its actions, a file for each kind.
 
-    CSS_PATH = Path(__file__).with_name("chat.tcss")
+    Its looks are in ``chat.tcss``, which the app loads: Textual loads none for a default screen.
+    """
+
     AUTO_FOCUS = "#prompt"
     TITLE = "tui_chat"
 

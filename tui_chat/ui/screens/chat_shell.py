@@ -15,15 +15,16 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
+from tui_chat.core import clock
 from tui_chat.core.clean import clean_line
-from tui_chat.core.clock import now
+from tui_chat.core.clock import Clock
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.ids import make_id
 from tui_chat.core.models import Conversation
-from tui_chat.core.ports import Body, ListedConversation
+from tui_chat.core.ports import Body, FoundServer, ListedConversation
 from tui_chat.core.tree import Tree
-from tui_chat.services.endpoints import reach
+from tui_chat.services.endpoints import GUIDE_MODEL, reach
 from tui_chat.services.program import Program, Services
 from tui_chat.ui.shown import ASSUMED, Shown
 from tui_chat.ui.widgets.chat_transcript import ChatTranscript
@@ -63,15 +64,18 @@ class ChatShell(Screen[None]):
     warning = getters.query_one(TruncationWarning)
     prompt = getters.query_one(PromptInput)
     gauge = getters.query_one(ContextGauge)
+    key_bar = getters.query_one(KeyBar)
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, now: Clock = clock.now) -> None:
         super().__init__()
+        self._now = now
         self.program = program
         self.services: Services | None = None
         self.shown = blank()
         self.plan: ContextPlan | None = None
         self.edited: str | None = None
         """The message whose text the prompt holds instead of a draft."""
+        self._found: Sequence[FoundServer] | None = None
         self._storing = asyncio.Lock()
         self._draft_timer: Timer | None = None
         self._plan_timer: Timer | None = None
@@ -86,12 +90,12 @@ class ChatShell(Screen[None]):
         with Horizontal(id="body"):
             with Vertical(id="sidebar"):
                 yield FilterInput(id="filter")
-                yield ConversationList(self._fetch_rows, id="list")
+                yield ConversationList(self._fetch_rows, now=self._now, id="list")
             with Vertical(id="chat"):
                 yield Static(id="title", markup=False)
-                yield ChatTranscript(id="transcript")
+                yield ChatTranscript(now=self._now, id="transcript")
                 yield Static(id="welcome", markup=False)
-                yield Static(Content("↓ new text below (end)"), id="below", markup=False)
+                yield Static(Content("↓ more below"), id="below", markup=False)
                 yield TruncationWarning(id="warning")
                 yield Static(id="editing", markup=False)
                 with Vertical(id="composer"):
@@ -273,10 +277,20 @@ class ChatShell(Screen[None]):
         return self.services
 
     def _show_welcome(self) -> None:
+        # Imported here: a conversation that is resumed has no use for it.
         from tui_chat.ui.welcome import welcome
 
         model = self.services.chat.model_of(self.shown.conversation) if self.services else None
-        self.welcome.update(welcome(model))
+        self.welcome.update(welcome(model, self._found))
+        if model == GUIDE_MODEL and self._found is None:
+            self._discover()
+
+    @work(group="discover", exclusive=True)
+    async def _discover(self) -> None:
+        """Look for model servers on this computer, to offer them."""
+        if self.services is not None:
+            self._found = await self.services.endpoints.discover()
+            self._show_welcome()
 
     def say_problems(self) -> None:
         for problem in self.program.settings_problems:
@@ -284,5 +298,5 @@ class ChatShell(Screen[None]):
 
 
 def blank() -> Shown:
-    instant = now()
+    instant = clock.now()
     return Shown(Conversation(make_id(), "", instant, instant), Tree((), None), stored=False, window=ASSUMED)

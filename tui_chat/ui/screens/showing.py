@@ -66,6 +66,7 @@ class Showing(ChatShell):
         """A new conversation; its row comes with its first draft or prompt."""
         self.take_over(blank())
         self.live_reply = None
+        self.key_bar.urgent = ""
         self.transcript.show((), self.fetch_bodies)
         if not keep_typed:
             self.prompt.draft = ""
@@ -83,6 +84,7 @@ class Showing(ChatShell):
         if conversation_id != self.shown.id:
             await self.save_draft()
         self.live_reply = None
+        self.key_bar.urgent = ""
         self.cancel_edit()
         self.take_over(Shown(opened.conversation, opened.tree))
         await self.show_branch(place=place or {})
@@ -102,6 +104,12 @@ class Showing(ChatShell):
         if place and isinstance(place.get("message"), str) and place["message"] in self.shown.tree:
             anchor = (place["message"], int(place.get("line") or 0))
         self.transcript.show(branch, self.fetch_bodies, bodies=bodies, anchor=anchor, versions=self.shown.versions())
+
+    async def reread(self, *, place: dict[str, Any] | None = None) -> None:
+        """Read the tree again where the branch on show became another one; the draft is left alone."""
+        opened = await self.require_services().library.open(self.shown.id)
+        self.take_over(Shown(opened.conversation, opened.tree, window=self.shown.window))
+        await self.show_branch(place=place)
 
     async def reload(self, conversation_id: str | None = None) -> None:
         """Read the conversation again and show it where it was."""
@@ -124,6 +132,7 @@ class Showing(ChatShell):
                 self.transcript.feed_thinking(arriving.reply.id, part.text)
         self.transcript.feed(arriving.reply.id, body.text)
         self.live_reply = arriving.reply.id
+        self.key_bar.urgent = "esc stop"
 
     def cancel_edit(self) -> None:
         """Leave the edit; the draft is what it was before."""

@@ -21,7 +21,6 @@ from tui_chat.core.events import (
     TurnEvent,
 )
 from tui_chat.core.models import Message, Role
-from tui_chat.core.tree import Tree
 from tui_chat.services.chat import Emit
 from tui_chat.ui.screens.showing import Showing
 from tui_chat.ui.widgets.prompt import PromptInput
@@ -97,13 +96,11 @@ class Turns(Showing):
                 await self._show_end(reply, error)
 
     async def _show_prompt(self, prompt: Message, *, queued: bool) -> None:
-        before = self.shown.branch
-        on_branch = prompt.parent_id == (before[-1].id if before else None)
-        self.take_over(self.shown.with_message(prompt))
-        if on_branch:
+        if prompt.parent_id == self._last_shown():
+            self.take_over(self.shown.with_message(prompt))
             self.transcript.add(prompt, queued=queued)
         else:
-            await self.show_branch()
+            await self.reread()
         if not self.shown.conversation.title:
             await self._read_title()
         self.replan()
@@ -115,18 +112,17 @@ class Turns(Showing):
         self.show_title()
 
     async def _show_start(self, reply: Message) -> None:
-        waiting = self.require_services().chat.queued(self.shown.id)[:1]
-        adopted = [each for each in waiting if each in self.shown.tree]
-        before = self.shown.branch
-        self.take_over(self.shown.with_message(reply, adopted=adopted))
-        if before and reply.parent_id == before[-1].id and not adopted:
-            self.transcript.begin(reply)
+        if reply.parent_id == self._last_shown():
+            self.take_over(self.shown.with_message(reply))
         else:
-            await self.show_branch()
-            self.transcript.begin(reply)
+            await self.reread()
+        self.transcript.begin(reply)
         self.live_reply = reply.id
-        self.refresh_bindings()
+        self.key_bar.urgent = "esc stop"
         self.replan()
+
+    def _last_shown(self) -> str | None:
+        return self.shown.branch[-1].id if self.shown.branch else None
 
     async def _show_end(self, reply: Message, error: TuiChatError | None) -> None:
         if self.live_reply == reply.id:
@@ -135,7 +131,7 @@ class Turns(Showing):
         self.transcript.settle(reply)
         if error is not None and reply.error != error.sentence:
             self.report(error)
-        self.refresh_bindings()
+        self.key_bar.urgent = ""
         self.replan()
         await self.refresh_list()
 
@@ -223,12 +219,9 @@ class Turns(Showing):
         if leaf is None:
             self.say("There is no other version of this message there.")
             return
-        await self.services.library.show_branch(self.shown.id, leaf)
         versions = self.shown.tree.siblings(message_id)
         beside = versions[versions.index(message_id) + step]
-        headers = tuple(self.shown.tree)
-        conversation = replace(self.shown.conversation, head=leaf)
-        self.take_over(replace(self.shown, tree=Tree(headers, leaf), conversation=conversation))
-        await self.show_branch(place={"message": beside, "line": 0})
+        await self.services.library.show_branch(self.shown.id, leaf)
+        await self.reread(place={"message": beside, "line": 0})
         self.transcript.jump_to(beside)
         self.replan()

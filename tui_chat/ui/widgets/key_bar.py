@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 from textual.content import Content
+from textual.reactive import reactive
 from textual.widget import Widget
 
 
@@ -18,6 +19,9 @@ class KeyBar(Widget):
     KeyBar { height: 1; padding: 0 1; background: $panel; color: $foreground; dock: bottom; }
     """
 
+    urgent: reactive[str] = reactive("")
+    """A key and what it does now, shown before all others: ``esc stop``."""
+
     def on_mount(self) -> None:
         """Follow the focus."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _screen: self.refresh())
@@ -29,8 +33,12 @@ class KeyBar(Widget):
             binding = active.binding
             if binding.show and active.enabled and binding.description:
                 shown.setdefault(binding.action, (self.app.get_key_display(binding), binding.description))
-        pieces: list[Content | tuple[str, str]] = []
+        pieces = []
         room = self.content_size.width
+        if self.urgent:
+            pieces.append(Content(f" {self.urgent} ").stylize("bold reverse $text-warning"))
+            pieces.append(Content("  "))
+            room -= cell_len(self.urgent) + 4
         for key, description in shown.values():
             room -= cell_len(key) + cell_len(description) + 3
             if room < -2:

@@ -1,0 +1,300 @@
+"""The chat as a person has it: typing, streaming, stopping, going on, coming back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.fakes import GatedProvider, ScriptedProvider, answer
+from tests.ui.chat_app import World
+from tui_chat.core.errors import NotReached, RateLimited, TuiChatError
+from tui_chat.core.events import Delta, Finished, TextDelta, ThinkingDelta
+
+
+async def test_a_prompt_is_answered_on_the_screen() -> None:
+    async with World(ScriptedProvider(answer("Hello from **the model**."))).app() as chat:
+        await chat.send("Hi there")
+
+        await chat.until_seen("Hello from the model.")
+        assert "Hi there" in chat.seen()
+        assert chat.screen.prompt.text == ""
+
+
+async def test_escape_keeps_the_partial_reply_and_r_asks_again() -> None:
+    gated = GatedProvider()
+    async with World(gated).app() as chat:
+        await chat.send("Hi")
+        await chat.until_seen("half an")
+
+        await chat.press("escape")
+        await chat.until_quiet()
+        await chat.until_seen("stopped")
+        gated.gate.set()
+        await chat.press("escape", "r")
+
+        await chat.until_seen("half an answer")
+        assert "‹2/2›" in chat.seen()
+
+
+async def test_quitting_in_the_middle_of_a_reply_and_coming_back_finds_everything() -> None:
+    world = World(GatedProvider())
+    async with world.app() as chat:
+        await chat.send("Trip to Oslo")
+        await chat.until_seen("half an")
+        chat.screen.prompt.insert("an unsent thought")
+        await chat.press("ctrl+q")
+
+    async with world.app() as chat:
+        await chat.until_seen("half an")
+        assert "Trip to Oslo" in chat.seen()
+        assert "stopped" in chat.seen()
+        assert chat.screen.prompt.text == "an unsent thought"
+
+
+async def test_what_is_typed_before_the_history_is_open_is_kept() -> None:
+    world = World(ScriptedProvider())
+    async with world.app() as chat:
+        await chat.send("first")
+        await chat.until_seen("reply 1")
+        chat.screen.prompt.insert("draft")
+        await chat.press("ctrl+q")
+
+    program = world.program()
+    from tui_chat.ui.app import TuiChatApp
+
+    app = TuiChatApp(program)
+    async with app.run_test(size=(100, 30)) as pilot:
+        app._chat.prompt.insert("typed early")
+        async with asyncio.timeout(20):
+            await app.opened.wait()
+        await pilot.pause()
+
+        assert app._chat.prompt.text == "draft\ntyped early"
+        await app.leave()
+
+
+async def test_a_failure_stands_beside_the_reply_with_what_to_do() -> None:
+    failing = ScriptedProvider([RateLimited("Too many requests.", hint="Wait a moment.")], answer("Now it works."))
+    async with World(failing).app() as chat:
+        await chat.send("Hi")
+        await chat.until_seen("Too many requests. Wait a moment.")
+
+        await chat.press("escape", "r")
+
+        await chat.until_seen("Now it works.")
+        assert "Too many requests" not in chat.seen()
+
+
+async def test_a_cut_connection_keeps_what_arrived() -> None:
+    cut = ScriptedProvider([TextDelta("Only half of "), NotReached("The connection was cut.")])
+    async with World(cut).app() as chat:
+        await chat.send("Hi")
+
+        await chat.until_seen("The connection was cut.")
+        assert "Only half of" in chat.seen()
+
+
+async def test_a_prompt_typed_during_a_reply_is_shown_as_queued_and_sent_after_it() -> None:
+    gated = GatedProvider()
+    async with World(gated).app() as chat:
+        await chat.send("one")
+        await chat.until_seen("half an")
+        await chat.send("two")
+        await chat.until_seen("queued")
+
+        gated.gate.set()
+        await chat.until(lambda: len(gated.sent) == 2)
+        await chat.until_quiet()
+
+        text = chat.seen()
+        assert "queued" not in text
+        assert text.count("half an answer") == 2
+        assert text.index("one") < text.index("half an answer") < text.index("two")
+
+
+async def test_editing_makes_a_branch_and_the_brackets_switch() -> None:
+    async with World(ScriptedProvider(answer("first answer"), answer("second answer"))).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("first answer")
+
+        await chat.press("escape", "g", "e")
+        await chat.until_seen("Editing an earlier message")
+        chat.screen.prompt.draft = "better question"
+        await chat.press("enter")
+        await chat.until_seen("second answer")
+        assert "better question" in chat.seen()
+        assert "first answer" not in chat.seen()
+
+        await chat.press("escape", "g", "left_square_bracket")
+        await chat.until_seen("first answer")
+        assert "second answer" not in chat.seen()
+
+
+async def test_an_edit_can_be_undone() -> None:
+    async with World(ScriptedProvider(answer("first answer"), answer("second answer"))).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("first answer")
+        await chat.press("escape", "g", "e")
+        await chat.until_seen("Editing")
+        chat.screen.prompt.draft = "better question"
+        await chat.press("enter")
+        await chat.until_seen("second answer")
+
+        await chat.press("f8")
+
+        await chat.until_seen("first answer")
+
+
+async def test_escape_leaves_an_edit_and_brings_the_draft_back() -> None:
+    async with World(ScriptedProvider(answer("ok"))).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("ok")
+        chat.screen.prompt.insert("my draft")
+        await chat.press("escape", "g", "e")
+        await chat.until_seen("Editing")
+        during = chat.screen.prompt.text
+
+        await chat.press("escape")
+
+        assert (during, chat.screen.prompt.text) == ("question", "my draft")
+
+
+async def test_a_deleted_message_comes_back_with_undo() -> None:
+    async with World(ScriptedProvider(answer("the answer"))).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("the answer")
+
+        await chat.press("escape", "G", "d")
+        await chat.until(lambda: "the answer" not in chat.seen())
+        await chat.press("f8")
+
+        await chat.until_seen("the answer")
+
+
+async def test_clear_empties_and_undo_refills() -> None:
+    async with World(ScriptedProvider(answer("the answer"))).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("the answer")
+
+        await chat.screen.run_action("clear")
+        await chat.until(lambda: "the answer" not in chat.seen())
+        await chat.press("f8")
+
+        await chat.until_seen("the answer")
+
+
+async def test_a_deleted_conversation_comes_back_with_undo() -> None:
+    async with World(ScriptedProvider(answer("the answer"))).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("the answer")
+
+        await chat.screen.run_action("delete_conversation")
+        await chat.until(lambda: "question" not in chat.seen())
+        await chat.press("f8")
+
+        await chat.until_seen("the answer")
+
+
+async def test_each_conversation_keeps_its_draft() -> None:
+    async with World(ScriptedProvider(answer("one"), answer("two"))).app() as chat:
+        await chat.send("first topic")
+        await chat.until_seen("one")
+        chat.screen.prompt.insert("first draft")
+        await chat.press("ctrl+n")
+        await chat.send("second topic")
+        await chat.until_seen("two")
+        chat.screen.prompt.insert("second draft")
+
+        await chat.press("alt+down")
+        await chat.until(lambda: chat.screen.prompt.text == "first draft")
+        await chat.press("alt+up")
+        await chat.until(lambda: chat.screen.prompt.text == "second draft")
+
+
+async def test_a_reply_goes_on_while_another_conversation_is_on_show() -> None:
+    gated = GatedProvider()
+    async with World(gated).app() as chat:
+        await chat.send("first topic")
+        await chat.until_seen("half an")
+        first = chat.screen.shown.id
+        await chat.press("ctrl+n")
+        await chat.until(lambda: "half an" not in chat.seen())
+        await chat.screen.show_conversation(first)
+        await chat.until_seen("half an")
+
+        gated.gate.set()
+
+        await chat.until_seen("half an answer")
+        await chat.until_quiet()
+        assert "stopped" not in chat.seen()
+
+
+async def test_the_filter_narrows_the_list() -> None:
+    async with World(ScriptedProvider()).app() as chat:
+        await chat.send("Rust lifetimes")
+        await chat.until_seen("reply 1")
+        await chat.press("ctrl+n")
+        await chat.send("Trip to Oslo")
+        await chat.until_seen("reply 2")
+
+        chat.screen.filter.focus()
+        await chat.press("r", "u", "s")
+
+        await chat.until(lambda: len(chat.screen.list._index.keys) == 1)
+        assert "Rust lifetimes" in chat.seen()
+
+
+async def test_thinking_is_folded_and_ctrl_t_shows_it() -> None:
+    script: list[Delta | TuiChatError] = [ThinkingDelta("let me see, carefully"), TextDelta("Four."), Finished("stop")]
+    async with World(ScriptedProvider(script)).app() as chat:
+        await chat.send("2+2")
+        await chat.until_seen("Four.")
+        folded = chat.seen()
+
+        await chat.press("ctrl+t")
+
+        await chat.until_seen("let me see, carefully")
+        assert "let me see, carefully" not in folded
+        assert "thinking" in folded
+
+
+async def test_an_unknown_conversation_ends_the_app_with_exit_code_4() -> None:
+    world = World(ScriptedProvider())
+    await (await world.services()).close()
+    from tui_chat.ui.app import TuiChatApp
+
+    app = TuiChatApp(world.program(), conversation="nothing like it")
+    async with app.run_test():
+        async with asyncio.timeout(20):
+            while app.ended_by is None or app.return_code is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    assert app.return_code == 4
+
+
+async def test_a_fault_prints_no_locals_and_saves_the_reply(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World(GatedProvider())
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012
+        async with world.app() as chat:
+            await chat.send("canary prompt")
+            await chat.until_seen("half an")
+
+            def fail() -> None:
+                secret = "canary local"
+                assert secret
+                raise ZeroDivisionError("canary message")
+
+            chat.screen.call_later(fail)
+            await chat.until(lambda: chat.app._exit_renderables != [])
+            said = "".join(str(each) for each in chat.app._exit_renderables)
+            assert "canary" not in said
+            assert "What had arrived was kept" in said
+
+    services = await world.services()
+    newest = await services.library.newest()
+    assert newest is not None
+    last = (await services.library.branch(newest.id))[-1]
+    await services.close()
+    assert (last.text, last.status) == ("half an ", "stopped")
+    assert "canary" not in capsys.readouterr().err

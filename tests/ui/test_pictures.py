@@ -1,0 +1,228 @@
+"""The pictures in screenshots/ are what the app looks like: made here, compared here.
+
+``pytest tests/ui/test_pictures.py --update-screenshots`` writes them anew; look at each that changed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import FixedClock, ScriptedProvider
+from tests.ui.chat_app import Chat, World
+from tui_chat.core.clock import MINUTE, from_rfc3339, to_rfc3339
+from tui_chat.core.secret import Secret
+from tui_chat.ui.app import TuiChatApp
+
+FOLDER = Path(__file__).parent.parent.parent / "screenshots"
+NOW = from_rfc3339("2026-11-20T12:45:00.000Z")
+
+ANSWER = """\
+Three days are enough for the old town and one fjord.
+
+## A plan
+
+| day | where | how |
+|---|---|---|
+| Friday | Akershus, the opera's roof | on foot |
+| Saturday | Oslofjord islands | ferry **B1** |
+| Sunday | Vigeland park, Munch | tram 12 |
+
+1. Buy the *24-hour ticket* in the app.
+2. Take a jacket: `12 °C` and wind.
+
+```python
+def budget(days: int, per_day: float = 95.0) -> float:
+    \"\"\"Euros, museums included.\"\"\"
+    return days * per_day  # 285 for three
+```
+
+> The ferries run until midnight.
+
+More at [visitoslo.com](https://www.visitoslo.com/en/).
+"""
+
+Picture = Callable[[str, TuiChatApp], None]
+
+
+@pytest.fixture(autouse=True)
+def one_time_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The pictures show local times."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def picture(request: pytest.FixtureRequest) -> Picture:
+    """Compares the screen with its picture, or writes it with ``--update-screenshots``."""
+
+    def compare(name: str, app: TuiChatApp) -> None:
+        path = FOLDER / f"{name}.svg"
+        made = app.export_screenshot(title="tui_chat")
+        if request.config.getoption("--update-screenshots"):
+            path.write_text(made)
+        assert path.read_text() == made, f"the app no longer looks like {path.name}"
+
+    return compare
+
+
+def a_world() -> World:
+    """A computer on a certain day, with four conversations."""
+    world = World(ScriptedProvider())
+    world.now = FixedClock(NOW)
+    return world
+
+
+async def fill(world: World) -> None:
+    """Import conversations with fixed ids and times."""
+    oslo = [("user", "Plan a long weekend in Oslo, with a table and a budget."), ("assistant", ANSWER)]
+    thesis = [turn for n in range(1, 15) for turn in (("user", f"Question {n}?"), ("assistant", f"Answer {n}."))]
+    conversations = [
+        conversation(1, "Thesis notes", thesis, minutes_ago=40, pinned=True),
+        conversation(2, "Trip to Oslo", oslo, minutes_ago=5),
+        conversation(3, "Rust lifetimes", thesis[:6], minutes_ago=90),
+        conversation(4, "Sourdough, second try", thesis[:12], minutes_ago=60 * 26),
+        conversation(5, "漢字 and 🙂 in file names", thesis[:2], minutes_ago=60 * 24 * 30),
+    ]
+    envelope = {
+        "format": "tui-chat",
+        "version": 1,
+        "exported_at": to_rfc3339(NOW),
+        "generator": "tests",
+        "conversations": conversations,
+    }
+    services = await world.services()
+    await services.transfer.load(json.dumps(envelope).encode())
+    await services.close()
+
+
+def conversation(
+    number: int, title: str, turns: list[tuple[str, str]], *, minutes_ago: int, pinned: bool = False
+) -> dict[str, Any]:
+    """One conversation in the export's form, its last message so many minutes before now."""
+    end = NOW - minutes_ago * MINUTE
+    ids = [f"00000000-0000-7000-8000-{number:04d}{place:08d}" for place in range(len(turns))]
+    messages: list[dict[str, Any]] = [
+        {
+            "id": ids[place],
+            "parent_id": ids[place - 1] if place else None,
+            "role": role,
+            "text": text,
+            "parts": [],
+            "status": "complete",
+            "error": None,
+            "created_at": to_rfc3339(end - (len(turns) - 1 - place) * MINUTE),
+            "model": {"endpoint": "test", "name": "llama3.2"} if role == "assistant" else None,
+            "usage": None,
+            "pinned": False,
+            "excluded": False,
+        }
+        for place, (role, text) in enumerate(turns)
+    ]
+    return {
+        "id": f"00000000-0000-7000-8000-9999{number:08d}",
+        "title": title,
+        "created_at": messages[0]["created_at"],
+        "updated_at": to_rfc3339(end),
+        "system_prompt": None,
+        "model": {"endpoint": "test", "name": "llama3.2"},
+        "memory": None,
+        "tags": [],
+        "pinned": pinned,
+        "archived": False,
+        "head": ids[-1],
+        "messages": messages,
+    }
+
+
+async def show(chat: Chat, text: str) -> None:
+    """Wait until everything that is fetched is on the screen."""
+    await chat.until_seen(text)
+    await chat.until(lambda: "…" not in "".join(line[:30] for line in chat.seen().splitlines()[2:8]))
+    await chat.pilot.pause(0.3)
+
+
+async def test_the_first_run(picture: Picture) -> None:
+    world = a_world()
+    world.model = None
+    async with world.app(size=(110, 30)) as chat:
+        await show(chat, "No model server is running")
+
+        picture("first-run", chat.app)
+
+
+async def test_the_recovery_code(picture: Picture) -> None:
+    from tui_chat.ui.screens.recovery_code import RecoveryCodeScreen
+
+    world = a_world()
+    async with world.app(size=(110, 30)) as chat:
+        await chat.app.push_screen(RecoveryCodeScreen("-".join(["ABCDEFG"] * 8)))
+        await chat.until_seen("ABCDEFG")
+
+        picture("recovery-code", chat.app)
+
+
+async def test_the_unlock_screen(picture: Picture) -> None:
+    world = a_world()
+    world.backend_missing = True
+    world.add_endpoint()
+    services = await world.program().access().create_with_passphrase(Secret("correct horse"))
+    await services.close()
+    app = TuiChatApp(world.program(), now=world.now)
+    async with app.run_test(size=(110, 30)) as pilot:
+        chat = Chat(app, pilot)
+        await chat.until_seen("Passphrase")
+        await pilot.pause(0.3)
+
+        picture("unlock", app)
+
+
+async def test_a_chat(picture: Picture) -> None:
+    world = a_world()
+    await fill(world)
+    async with world.app(size=(120, 44), conversation="Trip to Oslo") as chat:
+        chat.screen.prompt.insert("And what if it rains on Saturday?")
+        await show(chat, "visitoslo")
+        await chat.until_seen("Sourdough")
+
+        picture("chat", chat.app)
+
+
+async def test_the_truncation_warning(picture: Picture) -> None:
+    world = a_world()
+    await fill(world)
+    async with world.app(size=(110, 34), conversation="Thesis notes") as chat:
+        chat.screen.prompt.insert("Sum up what we found.")
+        await show(chat, "8 of 28 earlier messages are not sent")
+        chat.screen.transcript.jump_to(chat.screen.shown.branch[5].id)
+        await chat.until_seen("messages above are not sent")
+        await chat.pilot.pause(0.3)
+
+        picture("truncation-warning", chat.app)
+
+
+async def test_a_narrow_terminal(picture: Picture) -> None:
+    world = a_world()
+    await fill(world)
+    async with world.app(size=(60, 20), conversation="Trip to Oslo") as chat:
+        await show(chat, "visitoslo")
+
+        picture("narrow", chat.app)
+
+
+async def test_without_colours(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    world = a_world()
+    await fill(world)
+    async with world.app(size=(110, 34), conversation="Thesis notes") as chat:
+        await show(chat, "8 of 28 earlier messages are not sent")
+
+        picture("no-color", chat.app)
