@@ -161,6 +161,16 @@ class FakeKeys:
         return self.CODE
 
 
+class Closing:
+    """Counts how often it was closed."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
 class World:
     """A program with endpoints and keys, as the screens receive them."""
 
@@ -176,6 +186,7 @@ class World:
         self.store = MemoryStore()
         self.shelf = shelf or Shelf({})
         self.keys = keys or FakeKeys("keyring")
+        self.closing = Closing()
         self.endpoints = EndpointService(
             self.shelf,
             cast(ConversationStore, self.store),
@@ -193,21 +204,12 @@ class World:
     def services(self) -> Services:
         # The screens under test use endpoints and keys only.
         return Services(
-            cast(ChatService, None),
-            cast(LibraryService, None),
+            cast(ChatService, self.closing),
+            cast(LibraryService, self.closing),
             self.endpoints,
             cast(TransferService, None),
             self.keys,
         )
-
-
-class ClosingServices(Services):
-    """Says when it was closed."""
-
-    closed = 0
-
-    async def close(self) -> None:
-        type(self).closed += 1
 
 
 class FakeAccess:
@@ -231,7 +233,13 @@ class FakeAccess:
         self.asked: list[str] = []
         self.created: Secret | None = None
         self.keys = FakeKeys(*slots, keyring=keyring)
-        self.services = World(keys=self.keys).services
+        self._world = World(keys=self.keys)
+        self.services = self._world.services
+
+    @property
+    def closed(self) -> bool:
+        """Whether services that it gave out were closed."""
+        return self._world.closing.closed > 0
 
     async def exists(self) -> bool:
         return self._exists

@@ -235,6 +235,32 @@ async def test_a_locked_keyring_is_asked_again_with_ctrl_r() -> None:
         assert [access.services] == app.results
 
 
+async def test_where_two_ways_open_the_history_at_once_one_is_closed_again() -> None:
+    access = FakeAccess("keyring", "passphrase", keyring="GNOME Keyring")
+    access.gate.clear()
+    access.passphrase_gate.clear()
+    async with shown(access, LOCKED) as (app, pilot):
+        await burst(pilot, "ctrl+r")
+        await burst(pilot, *WORDS, "enter")
+        assert ["open keyring", "passphrase"] == access.asked
+        access.gate.set()
+        access.passphrase_gate.set()
+        await settle(pilot)
+
+        assert [access.services] == app.results
+        assert access.closed
+
+
+async def test_a_history_that_was_locked_by_hand_is_opened_by_the_keyring_on_enter() -> None:
+    access = FakeAccess("keyring", "recovery", keyring="GNOME Keyring")
+    async with shown(access) as (app, pilot):
+        assert "ctrl+r asks for it" in seen(app)
+        await burst(pilot, "enter")
+        await settle(pilot)
+
+        assert [access.services] == app.results
+
+
 async def test_a_missing_key_is_said_and_no_new_one_is_offered() -> None:
     access = FakeAccess("keyring", "passphrase", "recovery", keyring="GNOME Keyring")
     async with shown(access, MISSING) as (app, pilot):

@@ -280,7 +280,7 @@ class Choices(OptionList):
         scrollbar-size-vertical: 1;
         &:focus { border: none; background-tint: transparent 0%; }
         & > .option-list--option { padding: 0 1; }
-        & > .option-list--option-disabled { color: $text-muted; }
+        & > .option-list--option-disabled { color: $foreground; }
     }
     """
 

@@ -111,7 +111,7 @@ def sentence(choice: Choice | None) -> str:
 
 
 def _heading(endpoint: Endpoint) -> Content:
-    return Content.assemble((clean_line(endpoint.name), "bold"), (f"  {whereto(endpoint).short}", "$text-muted"))
+    return Content.assemble((clean_line(endpoint.name), "bold"), (f"  {whereto(endpoint).short}", "dim"))
 
 
 def _below(offer: Offer, words: Sequence[str], typed: str, current: ModelRef | None) -> Iterator[Row]:
@@ -125,7 +125,7 @@ def _below(offer: Offer, words: Sequence[str], typed: str, current: ModelRef | N
     if offer.error is not None and not words:
         yield Row(Content.styled(f"  ✗ {clean_line(offer.error.sentence)}", "$text-error"), _mend(endpoint))
     if offer.is_asking:
-        yield Row(Content.styled("  asking…", "$text-muted"))
+        yield Row(Content.styled("  asking…", "dim"))
     for card in offer.cards or ():
         model = ModelRef(endpoint.name, card.name)
         if all(word in str(model).casefold() for word in words):
@@ -143,13 +143,13 @@ def _model(card: ModelCard, *, is_current: bool) -> Content:
     name = clean_line(card.name)
     window = f"  {card.context_window:,} tokens" if card.context_window else ""
     mark = "● " if is_current else "  "
-    return Content.assemble((f"{mark}{name}", "bold" if is_current else ""), (window, "$text-muted"))
+    return Content.assemble((f"{mark}{name}", "bold" if is_current else ""), (window, "dim"))
 
 
 def _found(offers: Sequence[Offer], found: Sequence[FoundServer] | None) -> list[Row]:
     """The servers of this computer that are no endpoint yet."""
     if found is None:
-        return [Row(Content.styled("looking for servers on this computer…", "$text-muted"))]
+        return [Row(Content.styled("looking for servers on this computer…", "dim"))]
     known = {_local_key(offer.endpoint.base_url) for offer in offers}
     lines = []
     for server in found:
@@ -158,7 +158,7 @@ def _found(offers: Sequence[Offer], found: Sequence[FoundServer] | None) -> list
         number = len(server.models)
         models = f"  {number} model{'' if number == 1 else 's'}"
         name = f"  {clean_line(server.kind)} at {host_of(Endpoint('', server.base_url))}"
-        lines.append(Row(Content.assemble(name, (models, "$text-muted")), Adopt(server)))
+        lines.append(Row(Content.assemble(name, (models, "dim")), Adopt(server)))
     heading = Row(Content.styled("Found on this computer", "bold"))
     return [heading, *lines] if lines else []
 

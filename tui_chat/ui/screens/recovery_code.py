@@ -14,7 +14,7 @@ from tui_chat.ui.text import plain
 
 _INTRO = (
     "This code opens your history when everything else fails.\n"
-    "Write it down and keep it away from this computer. It is not shown again."
+    "Write it down, away from this computer. It is not shown again."
 )
 _QUESTION = "Is it written down? y confirms, esc shows it once more."
 

@@ -90,7 +90,7 @@ _WORDS = {
     Step.NEW_AGAIN: Words(
         "Your history is open", "Once more, so that a slip of the finger locks nobody out.", "The same again"
     ),
-    Step.KEYRING: Words("Unlock your history", "Its key is in this computer's keyring."),
+    Step.KEYRING: Words("Unlock your history", "Its key is in this computer's keyring; ctrl+r asks for it."),
     Step.REFUSED: Words("This history stays closed", "Nothing was changed."),
 }
 
@@ -105,7 +105,9 @@ class UnlockScreen(ModalScreen[Services]):
     """
 
     BINDINGS = [
-        Binding("ctrl+r", "keyring", "Keyring", id="unlock.keyring", tooltip="Ask this computer's keyring (again)"),
+        Binding(
+            "ctrl+r,enter", "keyring", "Keyring", id="unlock.keyring", tooltip="Ask this computer's keyring (again)"
+        ),
         Binding("ctrl+t", "recovery", "Recovery code", id="unlock.recovery", tooltip="Use the recovery code instead"),
         Binding("escape", "back", "Back", id="unlock.back", tooltip="One step back"),
         Binding(
@@ -113,6 +115,7 @@ class UnlockScreen(ModalScreen[Services]):
         ),
     ]
 
+    AUTO_FOCUS = ""
     CSS_PATH = "unlock.tcss"
 
     card = query_one(Card)
@@ -182,9 +185,8 @@ class UnlockScreen(ModalScreen[Services]):
             return Step.CREATE
         if "passphrase" in self._slots:
             return Step.PASSPHRASE
-        if isinstance(self._problem, KeyringLocked) or "recovery" not in self._slots:
-            return Step.KEYRING
-        return Step.RECOVERY
+        may_answer = "keyring" in self._slots and (self._problem is None or isinstance(self._problem, KeyringLocked))
+        return Step.KEYRING if may_answer or "recovery" not in self._slots else Step.RECOVERY
 
     def _refuse(self, error: TuiChatError) -> None:
         """No key helps here: say why."""
@@ -210,6 +212,7 @@ class UnlockScreen(ModalScreen[Services]):
         self._note("")
         asks = bool(words.label)
         self.label.display = self.field.display = asks
+        self.field.disabled = not asks
         self.set_focus(self.field if asks else None)
         self.refresh_bindings()
 
