@@ -119,9 +119,9 @@ class HelpScreen(ModalScreen[None]):
     @work(group="load", thread=True)
     def _load(self) -> None:
         """Read the guide; a thread because it is in files, and the parser is imported by it."""
-        from tui_chat.core.guide import topics
+        from tui_chat.core.guide import flowing, topics
 
-        texts = dict(topics())
+        texts = {name: flowing(text) for name, text in topics().items()}
         if self._keys:
             texts[KEYS] = f"{key_table(self._keys)}\n\n{texts.get(KEYS, '')}"
         self.app.call_from_thread(self._show, texts)
