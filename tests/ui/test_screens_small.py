@@ -217,11 +217,12 @@ async def until(pilot: Pilot[Any], text: str) -> str:
 
 @pytest.mark.parametrize("size", [SMALL, USUAL])
 async def test_help_begins_with_the_keys_of_where_one_was(size: tuple[int, int]) -> None:
-    keys = [("^n", "New [conversation]"), ("|", "a *pipe*")]
+    keys = [("^n", "New [conversation]"), ("|", "a *pipe*"), ("f9", "New [conversation]")]
     async with shown(lambda: HelpScreen("keys", keys), size=size) as (app, pilot):
         text = await until(pilot, "Keys here")
 
-        assert "New [conversation]" in text
+        assert 1 == text.count("New [conversation]")
+        assert "^n, f9" in text
         assert "a *pipe*" in text
         await burst(pilot, "escape")
         assert [None] == app.results

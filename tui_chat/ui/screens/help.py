@@ -149,8 +149,11 @@ class HelpScreen(ModalScreen[None]):
 
 
 def key_table(bindings: Sequence[tuple[str, str]]) -> str:
-    """The keys as Markdown."""
-    rows = "\n".join(f"| {_literal(key)} | {_literal(description)} |" for key, description in bindings)
+    """The keys as Markdown, those that do the same in one line."""
+    keys: dict[str, list[str]] = {}
+    for key, description in bindings:
+        keys.setdefault(description, []).append(key)
+    rows = "\n".join(f"| {_literal(', '.join(same))} | {_literal(what)} |" for what, same in keys.items())
     return f"# Keys here\n\n| key | what it does |\n|---|---|\n{rows}"
 
 
