@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells
@@ -47,16 +47,19 @@ TAB = 4
 
 # Characters of which each takes one cell; a text of other ones is measured word by word.
 _NARROW = re.compile(r"[\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482\u2010-\u2027\u2030-\u205e\u2500-\u25fc]*")
+_Place = tuple[int, int, str]
+"""Where a line begins and ends in the text, and what stood before it."""
+
 _WORD = re.compile(r"\S+\s*|\s+")
 
 
 def wrap(runs: Sequence[Run], width: int) -> list[Line]:
     """Break at spaces (in a word only where it is wider than the line) and at newlines."""
-    return [
-        Line(_cut(paragraph, start, end), cell_len(text[start:end]), 0, glue)
-        for paragraph, text in _paragraphs(runs)
-        for start, end, glue in _places(text, max(1, width))
-    ]
+    text = "".join([run[0] for run in runs])
+    if "\t" in text:
+        runs = [(part.replace("\t", " " * TAB), style) for part, style in runs]
+        text = text.replace("\t", " " * TAB)
+    return _lines(runs, text, list(_places(text, max(1, width))))
 
 
 def fold(runs: Sequence[Run], width: int) -> list[Line]:
@@ -64,20 +67,12 @@ def fold(runs: Sequence[Run], width: int) -> list[Line]:
     text = "".join([run[0] for run in runs])
     width = max(1, width)
     if _NARROW.fullmatch(text):
-        if len(text) <= width:
-            return [Line(tuple([Segment(*run) for run in runs]), len(text))]
         ends = [*range(width, len(text), width), len(text)]
     elif cell_len(text) <= width:
-        return [Line(tuple([Segment(*run) for run in runs]), cell_len(text))]
+        ends = [len(text)]
     else:
-        ends, end = [], 0
-        for piece in chop_cells(text, width):
-            end += len(piece)
-            ends.append(end)
-    return [
-        Line(_cut(runs, start, end), cell_len(text[start:end]), 0, "" if start else "\n")
-        for start, end in pairwise((0, *ends))
-    ]
+        ends = list(accumulate(map(len, chop_cells(text, width))))
+    return _lines(runs, text, [(start, end, "" if start else "\n") for start, end in pairwise((0, *ends))])
 
 
 def crop(text: str, width: int) -> str:
@@ -101,86 +96,77 @@ def prefixed(lines: Iterable[Line], first: str, rest: str, style: Style) -> list
     return out
 
 
-def _paragraphs(runs: Sequence[Run]) -> Iterator[tuple[Sequence[Run], str]]:
-    text = "".join([run[0] for run in runs])
-    if "\t" in text:
-        runs = [(part.replace("\t", " " * TAB), style) for part, style in runs]
-        text = text.replace("\t", " " * TAB)
-    if "\n" not in text:
-        yield runs, text
-        return
+def _places(text: str, width: int) -> Iterator[_Place]:
     start = 0
     for paragraph in text.split("\n"):
-        end = start + len(paragraph)
-        yield [(s.text, s.style or Style.null()) for s in _cut(runs, start, end)], paragraph
-        start = end + 1
+        if _NARROW.fullmatch(paragraph):
+            yield from _narrow_places(paragraph, width, start)
+        else:
+            yield from _wide_places(paragraph, width, start)
+        start += len(paragraph) + 1
 
 
-def _places(text: str, width: int) -> Iterator[tuple[int, int, str]]:
-    """Start and end of each line and what stood before it."""
-    narrow = _NARROW.fullmatch(text) is not None
-    if narrow and len(text) <= width:
-        yield 0, len(text.rstrip(" ")), "\n"
-    elif narrow:
-        yield from _narrow_places(text, width)
-    else:
-        yield from _wide_places(text, width)
-
-
-def _narrow_places(text: str, width: int) -> Iterator[tuple[int, int, str]]:
+def _narrow_places(text: str, width: int, offset: int) -> Iterator[_Place]:
     start, total, glue = 0, len(text.rstrip(" ")), "\n"
     while total - start > width:
         space = text.rfind(" ", start, start + width + 1)
-        if space > start and text[start:space].strip(" "):
-            end = start + len(text[start:space].rstrip(" "))
-            yield start, end, glue
+        if space > start and (end := start + len(text[start:space].rstrip(" "))) > start:
+            yield offset + start, offset + end, glue
             start, glue = space + 1, " "
             while text[start] == " ":
                 start += 1
         else:
-            yield start, start + width, glue
+            yield offset + start, offset + start + width, glue
             start, glue = start + width, ""
-    yield start, total, glue
+    yield offset + start, offset + total, glue
 
 
-def _wide_places(text: str, width: int) -> Iterator[tuple[int, int, str]]:
+def _wide_places(text: str, width: int, offset: int) -> Iterator[_Place]:
     start, cells, glue = 0, 0, "\n"
     for match in _WORD.finditer(text):
         word = match[0]
-        bare = cell_len(word.rstrip())
-        if cells + bare <= width:
+        bare = word.rstrip()
+        if cells + cell_len(bare) <= width:
             cells += cell_len(word)
             continue
-        if bare <= width:
-            yield start, start + len(text[start : match.start()].rstrip()), glue
+        if cell_len(bare) <= width:
+            yield offset + start, offset + start + len(text[start : match.start()].rstrip()), glue
             start, cells, glue = match.start(), cell_len(word), " "
             continue
         # Wider than a line (an address, or a script without spaces): fill up this line, then fold.
-        at, bare_word = match.start(), word.rstrip()
-        head = chop_cells(bare_word, width - cells)[0] if width - cells > 1 else ""
-        pieces = [head, *chop_cells(bare_word[len(head) :], width)]
+        head = chop_cells(bare, width - cells)[0] if width - cells > 1 else ""
+        pieces = [head, *chop_cells(bare[len(head) :], width)]
+        at = match.start()
         for piece in pieces[:-1]:
             at += len(piece)
             end = start + len(text[start:at].rstrip())
             if end > start:
-                yield start, end, glue
+                yield offset + start, offset + end, glue
                 glue = "" if end == at else " "
             start = at
-        cells = cell_len(pieces[-1]) + len(word) - len(bare_word)
-    yield start, start + len(text[start:].rstrip()), glue
+        cells = cell_len(pieces[-1]) + len(word) - len(bare)
+    yield offset + start, offset + start + len(text[start:].rstrip()), glue
 
 
-def _cut(runs: Sequence[Run], start: int, end: int) -> tuple[Segment, ...]:
-    """The characters from ``start`` to ``end`` as segments."""
+def _lines(runs: Sequence[Run], text: str, places: Sequence[_Place]) -> list[Line]:
+    """The runs, whose text this is, cut at these places, which ascend: each run is looked at once."""
     if len(runs) == 1:
-        return (Segment(runs[0][0][start:end], runs[0][1]),) if end > start else ()
-    out: list[Segment] = []
-    position = 0
-    for text, style in runs:
-        after = position + len(text)
-        if after > start and position < end and (part := text[max(0, start - position) : end - position]):
-            out.append(Segment(part, style))
-        position = after
-        if position >= end:
-            break
-    return tuple(out)
+        style = runs[0][1]
+        return [
+            Line((Segment(text[start:end], style),) if end > start else (), cell_len(text[start:end]), 0, glue)
+            for start, end, glue in places
+        ]
+    lines: list[Line] = []
+    rest = iter(runs)
+    position, after, part, style = 0, 0, "", Style.null()
+    for start, end, glue in places:
+        segments: list[Segment] = []
+        while True:
+            if after > start and position < end and (cut := part[max(0, start - position) : end - position]):
+                segments.append(Segment(cut, style))
+            if after >= end or (run := next(rest, None)) is None:
+                break
+            position, (part, style) = after, run
+            after += len(part)
+        lines.append(Line(tuple(segments), cell_len(text[start:end]), 0, glue))
+    return lines

@@ -143,12 +143,13 @@ def rule_line(above: int, width: int, inks: Inks) -> Line:
 
 
 def gutter(role: Role, inks: Inks, *, sent: bool, current: bool, head: bool) -> Segment:
-    """The bar left of a message: dotted where it is not sent; the cursor is a block at its head and a bright bar."""
-    colour = inks.user if role is Role.USER else inks.reply
+    """The bar left of a message: dotted where it is not sent; where the cursor is, a block at its head
+    and a double bar below, so that it is seen without colours."""
+    bar = "▌" if sent else "┆"
     if current:
-        bar = "█" if head else "▌" if sent else "┆"
-        return Segment(f"{bar} ", inks.text + BOLD)
-    return Segment("▌ ", colour) if sent else Segment("┆ ", inks.dim)
+        return Segment("█ " if head else f"{bar}▏", inks.text + BOLD)
+    colour = inks.user if role is Role.USER else inks.reply
+    return Segment(f"{bar} ", colour if sent else inks.dim)
 
 
 def _clickable(text: str, width: int, inks: Inks) -> Line:
