@@ -24,8 +24,9 @@ from time import monotonic, perf_counter
 from typing import Self
 
 import pyte
+import pytest
 
-from tests.servers.secret_service import secret_service
+from tests.servers.secret_service import missing_programs, secret_service
 
 TUI_CHAT = Path(sys.executable).with_name("tui-chat")
 """The installed program, as a person starts it."""
@@ -35,6 +36,7 @@ DEADLINE = 30.0
 
 # pyte knows no private markers but "?", nor the "$" forms, and would print their last letters.
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$[a-z]")
+_FRAME_BEGINS, _FRAME_ENDS = b"\x1b[?2026h", b"\x1b[?2026l"
 _UNFINISHED = re.compile(rb"\x1b(?:\[[0-9;?<>=$]*)?\Z")
 
 
@@ -83,7 +85,10 @@ class Terminal:
     @property
     def text(self) -> str:
         """What is on the screen, without the spaces at the ends of its lines."""
-        return "\n".join(line.rstrip() for line in self._screen.display)
+        # Not pyte's own ``display``: it fails where a wide character was half overwritten.
+        lines = (self._screen.buffer[row] for row in range(self._screen.lines))
+        columns = range(self._screen.columns)
+        return "\n".join("".join(line[column].data for column in columns).rstrip() for line in lines)
 
     def wait_for(self, text: str, *, seconds: float = DEADLINE) -> float:
         """Wait until that is on the screen; the seconds since the program was started."""
@@ -115,9 +120,13 @@ class Terminal:
         return bool(data)
 
     def _show(self, data: bytes) -> None:
-        unfinished = _UNFINISHED.search(data)
-        self._unfinished = unfinished[0] if unfinished else b""
-        self._stream.feed(_UNKNOWN_TO_PYTE.sub(b"", data[: len(data) - len(self._unfinished)]))
+        # What has begun and not ended, a frame or a sequence, waits for its end.
+        begun = data.rfind(_FRAME_BEGINS)
+        if begun < 0 or data.find(_FRAME_ENDS, begun) >= 0:
+            unfinished = _UNFINISHED.search(data)
+            begun = unfinished.start() if unfinished else len(data)
+        self._unfinished = data[begun:]
+        self._stream.feed(_UNKNOWN_TO_PYTE.sub(b"", data[:begun]))
 
     # -- the keyboard, and worse ------------------------------------------------------------
 
@@ -216,6 +225,12 @@ class Computer:
             environment["DBUS_SESSION_BUS_ADDRESS"] = self.bus
         return environment | dict(self.extra)
 
+    @property
+    def log(self) -> str:
+        """What the program logged; faults are there."""
+        file = self.root / "tui-chat/state/tui-chat.log"
+        return file.read_text() if file.exists() else ""
+
     def use_model(self, url: str, model: str, *, context_window: int = 8192) -> None:
         """Write settings that name one endpoint and its model."""
         (self.root / "tui-chat/config/settings.toml").write_text(
@@ -234,6 +249,15 @@ class Computer:
     def start(self, *arguments: str, columns: int = 100, rows: int = 30) -> Terminal:
         """Start the installed ``tui-chat`` on a terminal."""
         return Terminal([TUI_CHAT, *arguments], self.environment, columns=columns, rows=rows)
+
+
+def require_keyring() -> None:
+    """Skip the calling test, with a reason, where no Secret Service can be had."""
+    missing = missing_programs()
+    if missing and os.environ.get("TUI_CHAT_REQUIRE_SERVERS") == "1":
+        pytest.fail(f"required here, but not installed: {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
 
 
 @contextlib.contextmanager
