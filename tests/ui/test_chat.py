@@ -267,7 +267,7 @@ async def test_an_unknown_conversation_ends_the_app_with_exit_code_4() -> None:
     app = TuiChatApp(world.program(), conversation="nothing like it")
     async with app.run_test():
         async with asyncio.timeout(20):
-            while app.ended_by is None or app.return_code is None:  # noqa: ASYNC110
+            while app.ended_by is None or app.return_code is None:
                 await asyncio.sleep(0.01)
 
     assert app.return_code == 4

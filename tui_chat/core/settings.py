@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tui_chat.core.models import MemorySettings, ModelRef
+
+_ENDPOINT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")
+
+
+def is_endpoint_name(name: str) -> bool:
+    """Whether an endpoint may be called so; ``guide`` is the built-in one."""
+    return _ENDPOINT_NAME.fullmatch(name) is not None and name != "guide"
 
 
 @dataclass(frozen=True, slots=True)

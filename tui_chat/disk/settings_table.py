@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import MemorySettings, ModelRef
-from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.core.settings import Endpoint, Settings, is_endpoint_name
 
 Path = tuple[str, ...]
 
@@ -53,13 +53,7 @@ _FROM_TEXT: Mapping[type, Callable[[str], object]] = {
     bool: {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}.__getitem__,
 }
 
-_ENDPOINT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")
 _ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#@]*)?")
-
-
-def is_endpoint_name(name: str) -> bool:
-    """Whether a person may call an endpoint so; ``guide`` is the built-in one."""
-    return _ENDPOINT_NAME.fullmatch(name) is not None and name != "guide"
 
 
 def _is_line(value: str) -> bool:

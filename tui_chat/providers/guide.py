@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.events import Delta, Finished, TextDelta
-from tui_chat.core.guide import topics
+from tui_chat.core.guide import flowing, topics
 from tui_chat.core.models import Role
 from tui_chat.core.ports import ModelCard
 
@@ -107,12 +107,12 @@ def answer(asked: str) -> str:
         return SAMPLE
     named = next((word for word in words if word in topics()), None)
     if named is not None and len(words) <= 2:  # "memory", "/help memory"
-        return topics()[named]
+        return flowing(topics()[named])
     if not words or words == ["help"]:
         return overview()
     hits = {name: sum(word in known or word == name for word in words) for name, known in _known().items()}
     best = max(hits, key=lambda name: hits[name])
-    return topics()[best] if hits[best] else DEFAULT.format(topics=_named())
+    return flowing(topics()[best]) if hits[best] else DEFAULT.format(topics=_named())
 
 
 def overview() -> str:

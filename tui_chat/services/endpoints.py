@@ -177,12 +177,18 @@ class EndpointService:
     # -- changing them --------------------------------------------------------------------
 
     async def save(self, endpoint: Endpoint, key: Secret | None = None) -> None:
-        """Add or replace an endpoint; its key, where one is given, goes into the encrypted history."""
-        if key is not None:
-            await self._store.set_secret(_secret_name(endpoint), key if key else None)
+        """Add or replace an endpoint; its key, where one is given, goes into the encrypted history.
+
+        A key stays with the address it was given for. Raises BadInput, changing nothing.
+        """
         settings = self._settings()
+        before = settings.endpoint(endpoint.name)
         others = tuple(each for each in settings.endpoints if each.name != endpoint.name)
         await asyncio.to_thread(self._save_settings, replace(settings, endpoints=(*others, endpoint)))
+        if before is not None and before.base_url != endpoint.base_url:
+            await self._store.set_secret(_secret_name(before), None)
+        if key is not None:
+            await self._store.set_secret(_secret_name(endpoint), key if key else None)
         await self._drop(endpoint.name)
 
     async def remove(self, name: str) -> None:

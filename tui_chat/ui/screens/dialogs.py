@@ -59,7 +59,7 @@ class Dialogs(Showing):
         keys = [
             (self.app.get_key_display(each.binding), each.tooltip or each.binding.description)
             for each in self.active_bindings.values()
-            if each.binding.description
+            if each.binding.description and (each.binding.show or not (each.binding.id or "").startswith("prompt."))
         ]
         await self.app.push_screen_wait(HelpScreen("keys", keys))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,13 +15,12 @@ from textual.widgets import Input, Static
 from tui_chat.core.errors import BadInput, TuiChatError
 from tui_chat.core.ports import ModelCard
 from tui_chat.core.secret import Secret
-from tui_chat.core.settings import Endpoint
+from tui_chat.core.settings import Endpoint, is_endpoint_name
 from tui_chat.services.endpoints import EndpointService, Reach
 from tui_chat.ui.forms import AskScreen, Card, Field, Labelled, Said, SecretField
 from tui_chat.ui.screens.reach import host_of, whereto
 from tui_chat.ui.text import clean_line, plain
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")
 _SMALLEST_WINDOW, _LARGEST_WINDOW = 256, 100_000_000
 
 
@@ -122,7 +120,7 @@ class EndpointForm(ModalScreen[bool]):
     def _endpoint(self) -> Endpoint:
         """What is typed, as a value. Raises BadInput."""
         name, url, variable = self._typed("name"), self._typed("url"), self._typed("env")
-        if not _NAME.fullmatch(name) or name == "guide":
+        if not is_endpoint_name(name):
             raise BadInput(
                 "This name cannot be used.", hint="Use small letters, digits, dots and dashes; “guide” is taken."
             )
