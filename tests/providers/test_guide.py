@@ -65,7 +65,7 @@ async def test_help_lists_every_topic() -> None:
 
 
 async def test_only_the_last_question_counts() -> None:
-    assert topics()["privacy"] in await ask("memory", "…", "privacy")
+    assert flowing(topics()["privacy"]) in await ask("memory", "…", "privacy")
 
 
 async def test_an_unknown_question_is_answered_honestly_with_how_to_connect() -> None:

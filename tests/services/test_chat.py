@@ -395,7 +395,7 @@ async def test_the_reply_is_checkpointed_while_it_streams(bench: MakeBench) -> N
     _cid, task = await start(b, "Hi", watch)
 
     async with asyncio.timeout(10):
-        while (await b.store.message(watch.started.id)).text != "half an ":  # noqa: ASYNC110
+        while (await b.store.message(watch.started.id)).text != "half an ":
             await asyncio.sleep(0)
     status = (await b.store.message(watch.started.id)).status
     gated.gate.set()
