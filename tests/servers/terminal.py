@@ -43,17 +43,17 @@ _UNFINISHED = re.compile(rb"\x1b(?:\[[0-9;?<>=$]*)?\Z")
 class Terminal:
     """A program, started at once with the terminal as its controlling one.
 
-    ``raw`` is every byte it wrote. ``began`` and ``first_byte_at`` are times of ``perf_counter``.
+    ``raw`` is every byte it wrote.
     """
 
     def __init__(
         self, argv: Sequence[str | Path], environment: Mapping[str, str], *, columns: int = 100, rows: int = 30
     ) -> None:
         self.raw = bytearray()
-        self.first_byte_at: float | None = None
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
-        self._unfinished = b""
+        self._shown = 0
+        self._last_read = 0.0
         self._exit_code: int | None = None
         self._ours, theirs = os.openpty()
         self.resize(columns, rows)
@@ -85,15 +85,24 @@ class Terminal:
     @property
     def text(self) -> str:
         """What is on the screen, without the spaces at the ends of its lines."""
+        self._show()
         # Not pyte's own ``display``: it fails where a wide character was half overwritten.
         lines = (self._screen.buffer[row] for row in range(self._screen.lines))
         columns = range(self._screen.columns)
         return "\n".join("".join(line[column].data for column in columns).rstrip() for line in lines)
 
-    def wait_for(self, text: str, *, seconds: float = DEADLINE) -> float:
-        """Wait until that is on the screen; the seconds since the program was started."""
+    def wait_for(self, text: str, *, seconds: float = DEADLINE) -> None:
+        """Wait until that is on the screen."""
         self.until(lambda: text in self.text, seconds=seconds, what=repr(text))
-        return perf_counter() - self.began
+
+    def seconds_until_written(self, text: str) -> float:
+        """Wait until the program has written that in one piece; the seconds from its start to that moment.
+
+        For measuring: nothing is spent on drawing a screen meanwhile.
+        """
+        needle = text.encode()
+        self.until(lambda: needle in self.raw, what=repr(text))
+        return self._last_read - self.began
 
     def until(self, wish: Callable[[], bool], *, seconds: float = DEADLINE, what: str = "what was waited for") -> None:
         """Show what the program writes until the wish is fulfilled. Raises AssertionError with the screen."""
@@ -111,21 +120,20 @@ class Terminal:
             data = os.read(self._ours, 1 << 16)
         except OSError:  # Linux's way to say that the program has closed its side
             return False
-        if self.first_byte_at is None:
-            self.first_byte_at = perf_counter()
+        self._last_read = perf_counter()
         self.raw += data
         if b"\x1b[?2026$p" in data:
             os.write(self._ours, b"\x1b[?2026;2$y")  # yes, this terminal can hold back half-drawn screens
-        self._show(self._unfinished + data)
         return bool(data)
 
-    def _show(self, data: bytes) -> None:
-        # What has begun and not ended, a frame or a sequence, waits for its end.
+    def _show(self) -> None:
+        """Draw what was read since; a frame or a sequence that has begun and not ended waits for its end."""
+        data = bytes(self.raw[self._shown :])
         begun = data.rfind(_FRAME_BEGINS)
         if begun < 0 or data.find(_FRAME_ENDS, begun) >= 0:
             unfinished = _UNFINISHED.search(data)
             begun = unfinished.start() if unfinished else len(data)
-        self._unfinished = data[begun:]
+        self._shown += begun
         self._stream.feed(_UNKNOWN_TO_PYTE.sub(b"", data[:begun]))
 
     # -- the keyboard, and worse ------------------------------------------------------------
