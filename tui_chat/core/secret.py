@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-
 
 class Secret:
     """Bytes that no repr, log or traceback prints; ``reveal`` is the only way to them.
@@ -29,6 +27,8 @@ class Secret:
         return bool(self._bytes)
 
     def __eq__(self, other: object) -> bool:
+        import hmac  # here: it brings OpenSSL's hashes, for which the first paint should not wait
+
         return isinstance(other, Secret) and hmac.compare_digest(self._bytes, other._bytes)
 
     def __hash__(self) -> int:

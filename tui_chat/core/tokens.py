@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 from typing import NamedTuple
 
 MESSAGE_TOKENS = 4
@@ -72,20 +73,29 @@ _FIRST_SCRIPT = 6
 # A long run is told by its length alone and looked into afterwards: a look-ahead for a digit would
 # make a path of a megabyte cost the square of its length.
 _LONG = 24
-_RUN = re.compile(rf"[A-Za-z0-9+/]{{{_LONG},}}|" + "|".join(_RUNS))
-_PLAIN_RUN = re.compile("|".join(_RUNS))
-_KIND = re.compile("|".join(f"({run})" for run in _RUNS))
 _ASCII_LETTER = re.compile("[A-Za-z]")
 _ASCII_DIGIT = re.compile("[0-9]")
 
 
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """A run; a run of one kind; the same, each kind a group of its own."""
+    # Not at import: compiling them takes 5 ms, which the first paint would wait for.
+    return (
+        re.compile(rf"[A-Za-z0-9+/]{{{_LONG},}}|" + "|".join(_RUNS)),
+        re.compile("|".join(_RUNS)),
+        re.compile("|".join(f"({run})" for run in _RUNS)),
+    )
+
+
 def measure(text: str) -> Measure:
     """Estimate a text. Linear, pure, never raises."""
+    any_run, plain_run, _ = _patterns()
     cost = letters = other_letters = 0
     # Most runs of a text occur again, so each is looked at once.
-    for run, times in Counter(_RUN.findall(text)).items():
+    for run, times in Counter(any_run.findall(text)).items():
         whole = len(run) < _LONG or _is_encoded(run)
-        for part in (run,) if whole else _PLAIN_RUN.findall(run):
+        for part in (run,) if whole else plain_run.findall(run):
             of_part = _weigh(part)
             cost += times * of_part[0]
             letters += times * of_part[1]
@@ -124,5 +134,5 @@ def _weigh(run: str) -> tuple[int, int, int]:
 
 def _kind(run: str) -> int:
     """The number of the pattern that this run is one of."""
-    match = _KIND.match(run)
+    match = _patterns()[2].match(run)
     return match.lastindex if match is not None and match.lastindex is not None else len(_RUNS)
