@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.fakes import GatedProvider, ScriptedProvider, answer
 from tests.ui.chat_app import World
 from tui_chat.core.errors import NotReached, RateLimited, TuiChatError
 from tui_chat.core.events import Delta, Finished, TextDelta, ThinkingDelta
+from tui_chat.core.ports import Body
 
 
 async def test_a_prompt_is_answered_on_the_screen() -> None:
@@ -298,3 +300,46 @@ async def test_a_fault_prints_no_locals_and_saves_the_reply(capsys: pytest.Captu
     await services.close()
     assert (last.text, last.status) == ("half an ", "stopped")
     assert "canary" not in capsys.readouterr().err
+
+
+async def test_keys_typed_while_another_conversation_opens_stay_with_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with World(ScriptedProvider(answer("one"), answer("two"))).app() as chat:
+        await chat.send("first topic")
+        await chat.until_seen("one")
+        first = chat.screen.shown.id
+        await chat.press("ctrl+n")
+        await chat.send("second topic")
+        await chat.until_seen("two")
+        second = chat.screen.shown.id
+        gate, library = asyncio.Event(), chat.services.library
+        read = library.bodies
+
+        async def slow(ids: Sequence[str]) -> dict[str, Body]:
+            await gate.wait()
+            return await read(ids)
+
+        monkeypatch.setattr(library, "bodies", slow)
+        opening = asyncio.create_task(chat.screen.show_conversation(first))
+        await chat.pilot.pause()
+        await chat.press("a", "b")
+        gate.set()
+        await opening
+
+        assert chat.screen.prompt.text == ""
+        await chat.screen.show_conversation(second)
+        assert chat.screen.prompt.text == "ab"
+
+
+async def test_a_new_conversation_that_never_was_anything_is_forgotten() -> None:
+    async with World(ScriptedProvider()).app() as chat:
+        await chat.send("topic")
+        await chat.until_seen("reply 1")
+        await chat.press("ctrl+n", "x")
+        await chat.until(lambda: chat.screen.shown.stored)
+        await chat.press("backspace")
+        await chat.press("alt+down")
+        await chat.until_seen("reply 1")
+
+        assert len((await chat.services.library.index()).keys) == 1

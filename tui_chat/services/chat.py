@@ -210,9 +210,14 @@ class ChatService:
         status = Status.FAILED if error else Status.COMPLETE
         await emit(TurnEnded(arriving.ended(status, error), error))
 
-    def stop(self, conversation_id: str) -> bool:
-        """Stop the reply that is running; whether there was one. What arrived is kept."""
+    def stop(self, conversation_id: str, *, forget_queue: bool = False) -> bool:
+        """Stop the reply that is running; whether there was one. What arrived is kept.
+
+        The prompts behind it wait until the person asks again, unless ``forget_queue``.
+        """
         turns = self._of(conversation_id)
+        if forget_queue:
+            turns.queue.clear()
         if turns.task is None:
             return False
         turns.task.cancel()

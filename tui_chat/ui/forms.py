@@ -176,7 +176,7 @@ class Labelled(Horizontal):
     """
 
     def __init__(self, label: str, field: Widget) -> None:
-        super().__init__(Static(plain(label), classes="label"), field)
+        super().__init__(Static(plain(label), classes="label", markup=False), field)
 
 
 class Said(Static):

@@ -208,11 +208,13 @@ class ChatShell(Screen[None]):
         """Keep what is typed, and make the row of a new conversation for it."""
         if self.services is None or self.edited is not None:
             return
-        text, shown = self.prompt.draft, self.shown
-        if not shown.stored and not text.strip():
-            return
-        await self.ensure_stored()
-        await self.services.library.save_draft(shown.id, text)
+        shown, saved = self.shown, None
+        while saved != (text := self.prompt.draft) and shown.id == self.shown.id:  # what is typed meanwhile counts
+            if not self.shown.stored and not text.strip():
+                return
+            await self.ensure_stored()
+            await self.services.library.save_draft(shown.id, text)
+            saved = text
 
     async def ensure_stored(self) -> None:
         """Give a new conversation its row."""
@@ -254,6 +256,11 @@ class ChatShell(Screen[None]):
         self._filter_timer = self.set_timer(
             FILTER_SECONDS, lambda: self.run_worker(self.refresh_list(), group="filter", exclusive=True)
         )
+
+    @on(ConversationList.FetchFailed)
+    @on(ChatTranscript.FetchFailed)
+    def _report_failed_fetch(self, event: ConversationList.FetchFailed | ChatTranscript.FetchFailed) -> None:
+        self.report(event.error)
 
     @on(FilterInput.Left)
     def _leave_filter(self) -> None:

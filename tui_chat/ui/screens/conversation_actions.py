@@ -42,8 +42,7 @@ class ConversationActions(Showing):
         """A new conversation."""
         if self.services is None:
             return
-        await self.save_draft()
-        self.show_blank()
+        await self.show_new()
         await self.mark_open()
         self.prompt.focus()
 
@@ -165,7 +164,7 @@ class ConversationActions(Showing):
 
     async def _delete(self, conversation_id: str) -> None:
         services = self.require_services()
-        services.chat.stop(conversation_id)
+        services.chat.stop(conversation_id, forget_queue=True)
         await services.library.delete([conversation_id])
         if conversation_id == self.shown.id:
             self.show_blank()
@@ -176,7 +175,7 @@ class ConversationActions(Showing):
         """Take out all messages of the conversation on show."""
         if self.services is None or not self.shown.stored:
             return
-        self.services.chat.stop(self.shown.id)
+        self.services.chat.stop(self.shown.id, forget_queue=True)
         await self.services.library.clear(self.shown.id)
         await self.reload()
         self.say("Cleared. f8 brings the messages back.")

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from array import array
-from typing import Any
+from collections.abc import Mapping
 
 from tui_chat.core.errors import NotFound
 from tui_chat.core.models import Thinking
-from tui_chat.core.ports import ConversationIndex
+from tui_chat.core.ports import Body, ConversationIndex
+from tui_chat.services.library import OpenedConversation
 from tui_chat.services.program import Services
 from tui_chat.ui.screens.chat_shell import ChatShell, blank
 from tui_chat.ui.shown import Shown
+
+Place = Mapping[str, object]
+"""Where a person was reading: ``conversation``, and the ``message`` and its ``line`` at the top of the screen."""
+
+PAGE = 20
+"""Messages whose texts are read before a conversation is drawn: more than a screen holds."""
 
 
 class Showing(ChatShell):
@@ -54,7 +61,7 @@ class Showing(ChatShell):
         """Keep the draft, and where the person was reading."""
         if self.services is None:
             return
-        await self.save_draft()
+        await self._leave()
         if not self.shown.stored:
             await self.services.library.set_value("place", "{}")
             return
@@ -62,32 +69,39 @@ class Showing(ChatShell):
         place = {"conversation": self.shown.id, "message": message, "line": line}
         await self.services.library.set_value("place", json.dumps(place))
 
+    async def show_new(self) -> None:
+        """Leave the conversation on show for a new one."""
+        await self._leave()
+        self.show_blank()
+
     def show_blank(self, *, keep_typed: bool = False) -> None:
         """A new conversation; its row comes with its first draft or prompt."""
         self.take_over(blank())
         self.live_reply = None
         self.key_bar.urgent = ""
+        self.edited = None
+        self.editing_line.remove_class("-on")
         self.transcript.show((), self.fetch_bodies)
         if not keep_typed:
             self.prompt.draft = ""
         self.show_surroundings()
 
     async def show_conversation(
-        self, conversation_id: str, *, place: dict[str, Any] | None = None, keep_typed: bool = False
+        self, conversation_id: str, *, place: Place | None = None, keep_typed: bool = False
     ) -> None:
         """Show it as it was left: its branch, its place, its draft, and the reply that is arriving.
 
         ``keep_typed`` keeps what was typed before the history was open, behind the draft. Raises NotFound.
         """
-        services = self.require_services()
-        opened = await services.library.open(conversation_id)
-        if conversation_id != self.shown.id:
-            await self.save_draft()
+        opened, bodies = await self._read(conversation_id)
+        if conversation_id != self.shown.id and not keep_typed:
+            await self._leave()
+        # From here on nothing waits: a key typed now must not fall between two conversations.
         self.live_reply = None
         self.key_bar.urgent = ""
         self.cancel_edit()
         self.take_over(Shown(opened.conversation, opened.tree))
-        await self.show_branch(place=place or {})
+        self._draw(bodies, place)
         if not keep_typed or not self.prompt.draft:
             self.prompt.draft = opened.draft
         elif opened.draft:
@@ -95,26 +109,40 @@ class Showing(ChatShell):
         self.join_arriving()
         self.show_surroundings()
 
-    async def show_branch(self, *, place: dict[str, Any] | None = None) -> None:
-        """Draw the branch on show; the last page of texts is there at once."""
-        services = self.require_services()
+    async def _read(self, conversation_id: str) -> tuple[OpenedConversation, Mapping[str, Body]]:
+        """What opening one takes: its tree, and the texts of its last page."""
+        library = self.require_services().library
+        opened = await library.open(conversation_id)
+        return opened, await library.bodies([header.id for header in opened.tree.branch[-PAGE:]])
+
+    def _draw(self, bodies: Mapping[str, Body], place: Place | None) -> None:
+        """Draw the branch on show, at a place or at its end."""
         branch = self.shown.branch
-        bodies = await services.library.bodies([header.id for header in branch[-20:]])
+        message = place.get("message") if place else None
         anchor = None
-        if place and isinstance(place.get("message"), str) and place["message"] in self.shown.tree:
-            anchor = (place["message"], int(place.get("line") or 0))
+        if place and isinstance(message, str) and message in self.shown.tree:
+            line = place.get("line")
+            anchor = (message, line if isinstance(line, int) else 0)
         self.transcript.show(branch, self.fetch_bodies, bodies=bodies, anchor=anchor, versions=self.shown.versions())
 
-    async def reread(self, *, place: dict[str, Any] | None = None) -> None:
+    async def _leave(self) -> None:
+        """Keep the draft of the conversation on show; one that was never anything is forgotten."""
+        await self.save_draft()
+        shown = self.shown
+        is_nothing = shown.stored and not len(shown.tree) and not self.prompt.draft.strip()
+        if is_nothing and not shown.conversation.title and not shown.conversation.system_prompt:
+            await self.require_services().library.erase([shown.id])
+
+    async def reread(self, *, place: Place | None = None) -> None:
         """Read the tree again where the branch on show became another one; the draft is left alone."""
-        opened = await self.require_services().library.open(self.shown.id)
+        opened, bodies = await self._read(self.shown.id)
         self.take_over(Shown(opened.conversation, opened.tree, window=self.shown.window))
-        await self.show_branch(place=place)
+        self._draw(bodies, place)
 
     async def reload(self, conversation_id: str | None = None) -> None:
         """Read the conversation again and show it where it was."""
         message, line = self.transcript.scroll_state() or (None, 0)
-        place: dict[str, Any] = {"message": message, "line": line}
+        place: Place = {"message": message, "line": line}
         await self.show_conversation(conversation_id or self.shown.id, place=place)
         await self.refresh_list()
 
@@ -142,7 +170,7 @@ class Showing(ChatShell):
         self.editing_line.remove_class("-on")
 
 
-def _place_from(text: str | None) -> dict[str, Any]:
+def _place_from(text: str | None) -> Place:
     """The remembered place; anything unreadable means none."""
     try:
         place = json.loads(text or "{}")
