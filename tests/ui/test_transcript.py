@@ -21,7 +21,7 @@ from tui_chat.core.errors import StoreFailed
 from tui_chat.core.headers import header_of
 from tui_chat.core.models import Message, ModelRef, Role, Status, Thinking
 from tui_chat.core.ports import Body
-from tui_chat.ui.markdown import fences
+from tui_chat.ui.markdown import Line, fences
 from tui_chat.ui.widgets import transcript as transcript_module
 from tui_chat.ui.widgets.transcript import Transcript
 from tui_chat.ui.widgets.transcript_live import SLICE
@@ -128,6 +128,19 @@ async def settled(pilot: Pilot[None]) -> None:
         if transcript._flush_timer is None and not any(live.is_pending for live in transcript._live.values()):
             return
     raise AssertionError("what was fed is not drawn after four seconds")
+
+
+def note_drawn(transcript: Transcript, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The messages that are drawn from now on."""
+    drawn: list[str] = []
+    draw = transcript.draw_message
+
+    def noting(row: int) -> tuple[list[Line], bool]:
+        drawn.append(transcript.rows.headers[row].id)
+        return draw(row)
+
+    monkeypatch.setattr(transcript, "draw_message", noting)
+    return drawn
 
 
 def plan_for(messages: Sequence[Message], *, sent_from: int) -> ContextPlan:
@@ -411,9 +424,7 @@ async def test_the_rule_moves_without_drawing_a_text_again_and_without_a_jump(mo
         app.transcript.jump_to("m60")
         await pilot.pause()
         before = app.seen()
-        drawn: list[int] = []
-        draw = app.transcript.draw_message
-        monkeypatch.setattr(app.transcript, "draw_message", lambda row: drawn.append(row) or draw(row))
+        drawn = note_drawn(app.transcript, monkeypatch)
         app.transcript.show_plan(plan_for(messages, sent_from=20))
         await pilot.pause()
         stayed = app.seen()
@@ -615,12 +626,7 @@ async def test_another_branch_draws_only_what_is_new(monkeypatch: pytest.MonkeyP
     messages = [message(n) for n in range(6)]
     other = [*messages[:5], replace(message(5, "another answer"), id="other")]
     async with viewing(messages) as (app, pilot, store):
-        drawn: list[str] = []
-        draw = app.transcript.draw_message
-        headers = app.transcript.rows
-        monkeypatch.setattr(
-            app.transcript, "draw_message", lambda row: drawn.append(headers.headers[row].id) or draw(row)
-        )
+        drawn = note_drawn(app.transcript, monkeypatch)
         app.transcript.show([header_of(each) for each in other], store.fetch, bodies={"other": Body("another answer")})
         await pilot.pause()
 

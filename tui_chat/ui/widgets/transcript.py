@@ -361,13 +361,27 @@ class Transcript(TranscriptCursor):
         row = self.rows.index(message_id)
         if row is None:
             return
+        before = self.lines_of(row)
         live.flush(self.text_width, self.inks)
         lines, _ = self.draw_message(row)
+        changed = _first_difference(before, lines)
         self.keep(message_id, lines)
+        total = self.rows.total
         self.rows.grow(row, len(lines))
-        if self.follow:
+        if self.rows.total == total and self.rows.exact[row]:
+            # Most flushes end within a line: only what changed is painted again.
+            self.refresh_lines(self.rows.line_of(Place(row, changed)), len(lines) - changed)
+        elif self.follow:
             self.scroll_to_line(self.rows.total)
-            return
-        self.size_changed()
-        if self.rows.line_of(Place(row, 0)) < self.scroll_y + self.size.height:
-            self.refresh()
+        else:
+            self.size_changed()
+            if self.rows.line_of(Place(row, 0)) < self.scroll_y + self.size.height:
+                self.refresh()
+
+
+def _first_difference(old: Sequence[Line], new: Sequence[Line]) -> int:
+    """The first line that differs; lines that do not are the same objects in both only where they were kept."""
+    for place, (one, other) in enumerate(zip(old, new, strict=False)):
+        if one is not other and one != other:
+            return place
+    return min(len(old), len(new))
