@@ -261,6 +261,7 @@ _ANSWER = st.lists(st.tuples(_BLOCK, st.sampled_from(["\n\n", "\n", "\n\n\n"])).
 @example("para\n#", [6])
 @example("- a\n- b\n\n- c\n", [4, 8, 9])
 @example("para\n1.", [6])
+@example("para\n| a |\n|-|-|\n", [14])
 @example("|a|b|\n|-|-|\n|c|d|\n|e|f|\n\n|a|b|\n|-|-|\n|g|h|\n|i|j|\n", [])
 def test_in_pieces_and_whole_give_the_same_lines(text: str, cuts: list[int]) -> None:
     stream = streamed(text, cuts)
