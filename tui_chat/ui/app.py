@@ -60,11 +60,15 @@ class TuiChatApp(App[None]):
     # -- in -------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Paint first; unlock, import and read behind the first paint."""
+        """Paint first."""
         self._apply_looks()
         if not self.is_headless:
             self._listen_to_signals()
-        self.call_after_refresh(self.unlock)
+
+    def on_ready(self) -> None:
+        """Unlock, import and read behind the first paint."""
+        # Not by call_after_refresh: that waits for the second frame, 17 ms later.
+        self.unlock()
 
     def _apply_looks(self) -> None:
         settings = self.program.settings
