@@ -29,6 +29,7 @@ from tui_chat.services.chat import ChatService
 from tui_chat.services.empty import EmptyStore, NoKeys
 from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
 from tui_chat.services.library import LibraryService
+from tui_chat.services.planning import PlanningService
 from tui_chat.services.program import Access, Check, Keys, Services, User
 from tui_chat.services.transfer import TransferService
 
@@ -207,9 +208,11 @@ class LocalProgram:
         if self._model is not None:
             # Known only now, because a name may need its endpoint; held apart, because it is never written.
             self._model_of_run = endpoints.parse(self._model)
-        fallback: ModelRef | None = GUIDE_MODEL if self._interactive else None
+        fallback = GUIDE_MODEL if self._interactive else None
+        planning = PlanningService(store, endpoints, lambda: self.settings, fallback_model=fallback)
         return Services(
-            chat=ChatService(store, endpoints, lambda: self.settings, fallback_model=fallback),
+            chat=ChatService(store, endpoints, planning),
+            planning=planning,
             library=LibraryService(store),
             endpoints=endpoints,
             transfer=TransferService(

@@ -18,6 +18,7 @@ from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.services.chat import ChatService
 from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.library import LibraryService
+from tui_chat.services.planning import PlanningService
 from tui_chat.store import open_store
 
 MODEL = ModelRef("test", "test-model")
@@ -66,6 +67,7 @@ class Bench:
 
     store: ConversationStore
     chat: ChatService
+    planning: PlanningService
     library: LibraryService
     endpoints: EndpointService
     clock: FixedClock
@@ -97,8 +99,9 @@ def bench(store: ConversationStore) -> MakeBench:
         endpoints = EndpointService(
             FakeProviders(provider), store, lambda: settings, lambda _: None, {}, asks_consent=True
         )
-        chat = ChatService(store, endpoints, lambda: settings, now=clock)
-        return Bench(store, chat, LibraryService(store, now=clock), endpoints, clock, settings)
+        planning = PlanningService(store, endpoints, lambda: settings)
+        chat = ChatService(store, endpoints, planning, now=clock)
+        return Bench(store, chat, planning, LibraryService(store, now=clock), endpoints, clock, settings)
 
     return make
 

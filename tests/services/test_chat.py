@@ -21,7 +21,7 @@ from tui_chat.core.events import (
     UsageReported,
 )
 from tui_chat.core.models import Message, Role, Status, Thinking, Usage
-from tui_chat.services.chat import Options
+from tui_chat.services.planning import Options
 
 Scripted = Callable[..., Bench]
 
@@ -69,7 +69,7 @@ async def test_what_is_sent_is_the_plan(bench: MakeBench) -> None:
     b = bench(provider)
     cid = (await b.library.new(system_prompt="Be brief.")).id
     await b.chat.send(cid, "first", watch)
-    before = await b.chat.plan(cid, "second")
+    before = await b.planning.plan(cid, "second")
 
     await b.chat.send(cid, "second", watch)
 

@@ -22,6 +22,7 @@ from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.services.chat import ChatService
 from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.library import LibraryService
+from tui_chat.services.planning import PlanningService
 from tui_chat.services.program import Program, Services
 from tui_chat.services.transfer import TransferService
 
@@ -205,6 +206,7 @@ class World:
         # The screens under test use endpoints and keys only.
         return Services(
             cast(ChatService, self.closing),
+            cast(PlanningService, None),
             cast(LibraryService, self.closing),
             self.endpoints,
             cast(TransferService, None),

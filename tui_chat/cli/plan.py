@@ -14,7 +14,7 @@ from tui_chat.core.errors import BadInput
 from tui_chat.core.models import clean_surrogates
 from tui_chat.core.plan_json import plan_to_json
 from tui_chat.core.sentences import budget_sentence, error_sentence, gauge_sentence, warning_sentence
-from tui_chat.services.chat import Options
+from tui_chat.services.planning import Options
 from tui_chat.services.program import Services
 
 _TOKENS = click.IntRange(min=0)
@@ -63,7 +63,7 @@ def plan(
             reserve=reserve,
         )
         for text in texts:
-            made = await services.chat.plan(found.id, text, wanted)
+            made = await services.planning.plan(found.id, text, wanted)
             if drafts is not None:
                 output.document_line(plan_to_json(made))
             elif as_json:

@@ -11,7 +11,6 @@ from typing import Any
 
 from tui_chat.core.clock import Clock
 from tui_chat.core.clock import now as clock_now
-from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import BadInput, ContextTooLong, EmptyReply, NoModel, OverBudget, StoreFailed, TuiChatError
 from tui_chat.core.events import (
     Delta,
@@ -29,26 +28,20 @@ from tui_chat.core.events import (
 from tui_chat.core.ids import make_id
 from tui_chat.core.models import (
     Conversation,
-    MemorySettings,
     Message,
     MessageHeader,
     ModelRef,
-    Part,
     Role,
     Status,
-    Thinking,
-    Usage,
     clean_surrogates,
     title_from,
 )
-from tui_chat.core.ports import Body, ConversationStore, Removal
+from tui_chat.core.ports import ConversationStore, Removal
 from tui_chat.core.sentences import error_sentence
-from tui_chat.core.settings import Settings
 from tui_chat.core.tree import Tree
-from tui_chat.memory import strategy
-from tui_chat.memory.payload import sent_ids, with_payload
-from tui_chat.memory.request import Request
-from tui_chat.services.endpoints import ContextWindow, EndpointService
+from tui_chat.services.arriving import ENDINGS, Arriving
+from tui_chat.services.endpoints import EndpointService
+from tui_chat.services.planning import Options, PlanningService
 
 Emit = Callable[[TurnEvent], Awaitable[None]]
 
@@ -57,55 +50,6 @@ CHECKPOINT_SECONDS = 1.0
 
 CLOSE_SECONDS = 5.0
 """How long quitting waits for saves."""
-
-
-ENDINGS = {
-    "length": "The reply was cut off at the model's length limit.",
-    "content_filter": "The service's content filter ended the reply.",
-    "tool_calls": "The model asked for a tool; tui_chat offers it none.",
-}
-"""What to say beside a reply that ended otherwise than by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What holds for one request only; None where the conversation's or the user's settings do."""
-
-    model: ModelRef | None = None
-    strategy: str | None = None
-    max_messages: int | None = None
-    context_window: int | None = None
-    reserve: int | None = None
-    system_prompt: str | None = None
-
-    def applied_to(self, conversation: Conversation) -> Conversation:
-        """The conversation as this request sees it."""
-        return replace(conversation, system_prompt=self.system_prompt) if self.system_prompt else conversation
-
-
-@dataclass(slots=True)
-class Arriving:
-    """A reply while it arrives."""
-
-    reply: Message
-    pieces: list[str] = field(default_factory=list)
-    thinking: list[str] = field(default_factory=list)
-    usage: Usage | None = None
-    finished: str | None = None
-    spoke: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def body(self) -> Body:
-        """What has arrived so far."""
-        thinking = "".join(self.thinking)
-        parts: tuple[Part, ...] = (Thinking(thinking),) if thinking else ()
-        return Body("".join(self.pieces), parts)
-
-    def ended(self, status: Status, error: TuiChatError | None) -> Message:
-        """The reply as it is kept; an end that is neither an answer nor a failure stands beside the text too."""
-        note = error.sentence if error else ENDINGS.get(self.finished or "")
-        body = self.body
-        return replace(self.reply, text=body.text, parts=body.parts, status=status, error=note, usage=self.usage)
 
 
 @dataclass(slots=True)
@@ -126,21 +70,18 @@ class ChatService:
         self,
         store: ConversationStore,
         endpoints: EndpointService,
-        settings: Callable[[], Settings],
+        planning: PlanningService,
         *,
-        fallback_model: ModelRef | None = None,
         now: Clock = clock_now,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
     ) -> None:
         self._store = store
         self._endpoints = endpoints
-        self._settings = settings
-        self._fallback_model = fallback_model
+        self._planning = planning
         self._now = now
         self._checkpoint_seconds = checkpoint_seconds
         self._turns: dict[str, _Turns] = {}
         self._settling: set[asyncio.Task[None]] = set()
-        self._closing = False
 
     # -- what a front end calls -------------------------------------------------------------
 
@@ -200,7 +141,7 @@ class ChatService:
         _require_text(text)
         prompt = self._prompt(text, parent_id=branch[-1].id if branch else None)
         await emit(PromptSaved(prompt))
-        arriving = Arriving(self._empty_reply(prompt.id, self.model_of(conversation, options)))
+        arriving = Arriving(self._empty_reply(prompt.id, self._planning.model_of(conversation, options)))
         await emit(ReplyStarted(arriving.reply))
         error: TuiChatError | None = None
         try:
@@ -236,8 +177,7 @@ class ChatService:
         return tuple(prompt_id for prompt_id, _ in self._of(conversation_id).queue)
 
     async def close(self) -> None:
-        """Stop all turns and wait for their saves, 5 seconds at most. No turn begins afterwards."""
-        self._closing = True
+        """Stop all turns and wait for their saves, 5 seconds at most."""
         tasks = [turns.task for turns in self._turns.values() if turns.task is not None]
         for task in tasks:
             if task is not asyncio.current_task():
@@ -245,67 +185,6 @@ class ChatService:
         waiting = {*tasks, *self._settling} - {asyncio.current_task()}
         if waiting:
             await asyncio.wait(waiting, timeout=CLOSE_SECONDS)
-
-    # -- planning ---------------------------------------------------------------------------
-
-    def model_of(self, conversation: Conversation, options: Options | None = None) -> ModelRef | None:
-        """Which model answers there."""
-        chosen = options.model if options else None
-        return chosen or conversation.model or self._settings().model or self._fallback_model
-
-    def preview(
-        self,
-        conversation: Conversation,
-        branch: Sequence[MessageHeader],
-        draft: str | None,
-        window: ContextWindow,
-        options: Options | None = None,
-        *,
-        draft_id: str | None = None,
-    ) -> ContextPlan:
-        """What would be sent after this branch, and why; pure, without the payload."""
-        options = options or Options()
-        memory = conversation.memory or self._settings().memory
-        return strategy(options.strategy or memory.strategy).plan(
-            branch, self._request(conversation, memory, draft, window, options, draft_id)
-        )
-
-    async def plan(self, conversation_id: str, draft: str | None, options: Options | None = None) -> ContextPlan:
-        """What would be sent with this draft, to the byte. Opens no connection, stores nothing."""
-        options = options or Options()
-        conversation = options.applied_to(await self._store.conversation(conversation_id))
-        tree = Tree(await self._store.headers(conversation_id), conversation.head)
-        window = await self._window(self.model_of(conversation, options))
-        plan = self.preview(conversation, tree.branch, draft, window, options)
-        return await self._filled(plan, conversation, draft)
-
-    @staticmethod
-    def _request(
-        conversation: Conversation,
-        memory: MemorySettings,
-        draft: str | None,
-        window: ContextWindow,
-        options: Options,
-        draft_id: str | None,
-    ) -> Request:
-        replaced = options.context_window is not None
-        return Request(
-            draft=draft,
-            draft_id=draft_id,
-            system_prompt=conversation.system_prompt,
-            max_messages=memory.max_messages if options.max_messages is None else options.max_messages,
-            context_window=options.context_window if options.context_window is not None else window.tokens,
-            assumed=window.assumed and not replaced,
-            reserved_for_reply=options.reserve,
-        )
-
-    async def _filled(self, plan: ContextPlan, conversation: Conversation, draft: str | None) -> ContextPlan:
-        bodies = await self._store.bodies(sent_ids(plan))
-        texts = {message_id: body.text for message_id, body in bodies.items()}
-        return with_payload(plan, system_prompt=conversation.system_prompt, texts=texts, draft=draft)
-
-    async def _window(self, model: ModelRef | None, *, ask: bool = False) -> ContextWindow:
-        return await self._endpoints.window(model or ModelRef("", ""), ask=ask)
 
     # -- a turn ---------------------------------------------------------------------------------
 
@@ -374,7 +253,7 @@ class ChatService:
         """
         turns = self._of(conversation_id)
         conversation = await self._store.conversation(conversation_id)
-        arriving = Arriving(self._empty_reply(prompt_id, self.model_of(conversation, options)))
+        arriving = Arriving(self._empty_reply(prompt_id, self._planning.model_of(conversation, options)))
         async with turns.saving:  # a prompt that is being saved now finds this reply before it, or is adopted
             adopt = tuple(waiting for waiting, _ in tuple(turns.queue)[:1])
             await self._store.add_message(conversation_id, arriving.reply, adopt=adopt)
@@ -418,11 +297,8 @@ class ChatService:
         model = arriving.reply.model
         if model is None:
             raise NoModel("No model is chosen.", hint="Choose one with ctrl+o, or name one: --model ENDPOINT/NAME.")
-        conversation = options.applied_to(conversation)
         provider = await self._endpoints.provider(model)
-        window = await self._window(model, ask=True)
-        plan = self.preview(conversation, branch, prompt.text, window, options, draft_id=prompt.id)
-        plan = await self._filled(plan, conversation, prompt.text)
+        plan = await self._planning.request(conversation, branch, prompt.text, options, draft_id=prompt.id, ask=True)
         await emit(PlanReady(plan))
         if plan.error is not None:
             raise OverBudget(error_sentence(plan.error), hint="Shorten the prompt, or let fewer messages be sent.")

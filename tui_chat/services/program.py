@@ -12,6 +12,7 @@ from tui_chat.core.settings import Settings
 from tui_chat.services.chat import ChatService
 from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.library import LibraryService
+from tui_chat.services.planning import PlanningService
 from tui_chat.services.transfer import TransferService
 
 
@@ -39,6 +40,7 @@ class Services:
     """What the program can do with an open history."""
 
     chat: ChatService
+    planning: PlanningService
     library: LibraryService
     endpoints: EndpointService
     transfer: TransferService

@@ -140,7 +140,7 @@ class ChatShell(Screen[None]):
 
     def _show_destination(self) -> None:
         services = self.services
-        model = services.chat.model_of(self.shown.conversation) if services else None
+        model = services.planning.model_of(self.shown.conversation) if services else None
         if services is None or model is None:
             self.top_bar.reach = ""
             return
@@ -158,7 +158,7 @@ class ChatShell(Screen[None]):
     async def _learn_window(self) -> None:
         """Ask how many tokens the model takes, and plan again when it is known."""
         services = self.services
-        model = services.chat.model_of(self.shown.conversation) if services else None
+        model = services.planning.model_of(self.shown.conversation) if services else None
         if services is None or model is None:
             return
         for ask in (False, True):
@@ -176,7 +176,7 @@ class ChatShell(Screen[None]):
         else:
             draft = self.prompt.draft
             shown = self.shown
-            self.plan = self.services.chat.preview(
+            self.plan = self.services.planning.preview(
                 shown.conversation, shown.branch, draft if draft.strip() else None, shown.window
             )
             self.gauge.queued = len(self.services.chat.queued(shown.id))
@@ -287,7 +287,7 @@ class ChatShell(Screen[None]):
         # Imported here: a conversation that is resumed has no use for it.
         from tui_chat.ui.welcome import welcome
 
-        model = self.services.chat.model_of(self.shown.conversation) if self.services else None
+        model = self.services.planning.model_of(self.shown.conversation) if self.services else None
         self.welcome.update(welcome(model, self._found))
         if model == GUIDE_MODEL and self._found is None:
             self._discover()

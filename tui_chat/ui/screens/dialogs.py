@@ -23,7 +23,7 @@ class Dialogs(Showing):
         services = self.services
         if services is None:
             return
-        current = services.chat.model_of(self.shown.conversation)
+        current = services.planning.model_of(self.shown.conversation)
         chosen = await self.app.push_screen_wait(ModelScreen(services.endpoints, current))
         if chosen is None:
             # An endpoint may have been changed all the same.

@@ -1,0 +1,42 @@
+"""A reply while it arrives, and what it is when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from tui_chat.core.errors import TuiChatError
+from tui_chat.core.models import Message, Part, Status, Thinking, Usage
+from tui_chat.core.ports import Body
+
+ENDINGS = {
+    "length": "The reply was cut off at the model's length limit.",
+    "content_filter": "The service's content filter ended the reply.",
+    "tool_calls": "The model asked for a tool; tui_chat offers it none.",
+}
+"""What to say beside a reply that ended otherwise than by itself."""
+
+
+@dataclass(slots=True)
+class Arriving:
+    """A reply while it arrives."""
+
+    reply: Message
+    pieces: list[str] = field(default_factory=list)
+    thinking: list[str] = field(default_factory=list)
+    usage: Usage | None = None
+    finished: str | None = None
+    spoke: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def body(self) -> Body:
+        """What has arrived so far."""
+        thinking = "".join(self.thinking)
+        parts: tuple[Part, ...] = (Thinking(thinking),) if thinking else ()
+        return Body("".join(self.pieces), parts)
+
+    def ended(self, status: Status, error: TuiChatError | None) -> Message:
+        """The reply as it is kept; an end that is neither an answer nor a failure stands beside the text too."""
+        note = error.sentence if error else ENDINGS.get(self.finished or "")
+        body = self.body
+        return replace(self.reply, text=body.text, parts=body.parts, status=status, error=note, usage=self.usage)
