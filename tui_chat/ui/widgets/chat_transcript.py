@@ -18,7 +18,9 @@ class ChatTranscript(Transcript):
         Binding("left_square_bracket", "screen.branch(-1)", "‹", id="message.earlier", tooltip="The version before"),
         Binding("right_square_bracket", "screen.branch(1)", "›", id="message.later", tooltip="The next version"),
         Binding("d,delete", "screen.delete_message", "Delete", id="message.delete", tooltip="Delete it, with undo"),
-        Binding("a,enter", "screen.focus_prompt", "Write", id="message.write", tooltip="Back to the prompt", show=False),
+        Binding(
+            "a,enter", "screen.focus_prompt", "Write", id="message.write", tooltip="Back to the prompt", show=False
+        ),
         Binding("slash", "screen.focus_filter", "Filter", id="message.filter", tooltip="Filter the list", show=False),
         Binding("question_mark", "screen.help", "Help", id="message.help", tooltip="Keys and guide", show=False),
     ]
