@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -24,13 +24,14 @@ def counting(prompt: str) -> Iterator[str]:
 class SlowModel:
     """Serves the answer's pieces ``pause`` seconds apart, a thread for each connection.
 
-    ``requests`` are the bodies that came; ``left`` is set when a client went away in mid-reply.
+    ``requests`` and ``headers`` are what came; ``left`` is set when a client went away in mid-reply.
     """
 
     def __init__(self, answer: Answer = counting, *, pause: float = 0.01) -> None:
         self.answer = answer
         self.pause = pause
         self.requests: list[Any] = []
+        self.headers: list[Mapping[str, str]] = []
         self.left = threading.Event()
         self.ended = threading.Event()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._connection())
@@ -57,6 +58,7 @@ class SlowModel:
 
             def do_POST(self) -> None:
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                model.headers.append(dict(self.headers))
                 model.requests.append(request)
                 try:
                     self._stream(model.answer(request["messages"][-1]["content"]))
