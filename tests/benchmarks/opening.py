@@ -1,24 +1,33 @@
 """What it costs to open a conversation, to scroll in it and to jump, by its length.
 
 By hand: ``python -m tests.benchmarks.opening``. In one process, without a terminal, 120 x 40; processor time.
-The texts are handed out from memory: the store's part is measured with the whole app.
+First the transcript alone, its texts handed out from memory; then the whole app on an encrypted history, which
+opens each conversation for the first time (list, title, plan, warning and draft included).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import resource
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from textual.app import App, ComposeResult
 
 from tests.benchmarks.texts import conversation
+from tests.fakes import ScriptedProvider
+from tests.ui.chat_app import World
 from tui_chat.core.headers import header_of
-from tui_chat.core.models import Message
-from tui_chat.core.ports import Body
+from tui_chat.core.ids import make_id
+from tui_chat.core.models import Conversation, Message
+from tui_chat.core.ports import Body, ExportedConversation
+from tui_chat.transfer.json_format import JsonFormat
 from tui_chat.ui.markdown.fences import load_colours
 from tui_chat.ui.widgets.transcript import Transcript
 
@@ -104,12 +113,37 @@ def _resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+async def measure_app() -> None:
+    """Print what opening costs in the whole app, and its baseline: opening ten messages."""
+    world = World(ScriptedProvider())
+    services = await world.services()
+    sizes = (50, 10, 1_000, 10_000)
+    for size in sizes:
+        messages = [
+            replace(each, id=f"{size}-{each.id}", parent_id=each.parent_id and f"{size}-{each.parent_id}")
+            for each in conversation(size)
+        ]
+        named = Conversation(make_id(), f"{size} messages", 0, 0, head=messages[-1].id)
+        exported = [ExportedConversation(named, tuple(messages))]
+        await services.transfer.load(JsonFormat().dump(exported, exported_at=0, generator="benchmark"))
+    await services.close()
+    async with world.app(size=(120, 40), conversation="50 messages") as chat:
+        await settled()
+        for size in sizes[1:]:
+            found = await chat.services.library.find(f"{size} messages")
+            spent = await cost(partial(chat.screen.show_conversation, found.id))
+            print(f"{size:8,} {spent:9.1f} ms   opened in the whole app", flush=True)
+
+
 async def main() -> None:
     """Print the table."""
     load_colours()
     print("messages       open       3 lines up      jump        resize    memory")
     for length in (50, 1_000, 10_000):
         await measure(length)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TUI_CHAT_HOME"] = folder
+        await measure_app()
 
 
 if __name__ == "__main__":

@@ -255,7 +255,7 @@ class TranscriptView(ScrollView, can_focus=True):
         else:
             self.show_from(self.rows.place_of(new))
 
-    def scroll_to(self, x: float | None = None, y: float | None = None, **options: object) -> None:  # type: ignore[override]
+    def scroll_to(self, x: float | None = None, y: float | None = None, **options: object) -> None:
         """As every ScrollView does, but at once: an animation counts in lines that may be estimates."""
         super().scroll_to(x, y, animate=False)
 
