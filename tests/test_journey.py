@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 from tests.fakes import ScriptedProvider, answer
 from tests.servers.slow_model import slow_model
@@ -59,7 +60,8 @@ async def test_a_conversation_goes_from_prompt_to_another_profile_byte_for_byte(
         assert "an unsent thought" == chat.screen.prompt.text
         await chat.press("ctrl+s")
         await chat.until(lambda: type(chat.app.screen).__name__ == "ExportScreen")
-        await chat.press("ctrl+u", *str(file), "enter")
+        chat.app.screen.query_one(Input).value = str(file)
+        await chat.press("enter")
         await chat.until_seen("not encrypted")
         title = chat.screen.shown.conversation.title
         messages = await chat.services.library.branch(chat.screen.shown.id)
