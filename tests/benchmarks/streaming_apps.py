@@ -1,4 +1,4 @@
-"""The two apps that ``streaming`` compares: a chat screen with our transcript, and one with stock widgets.
+"""The apps that ``streaming`` compares: the whole program, our transcript over an input, and stock widgets over one.
 
 Each is told how many tokens come and how fast, and prints into a file when they began and were all drawn.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +20,15 @@ from textual.containers import VerticalScroll
 from textual.widgets import Input, Markdown
 
 from tests.benchmarks.texts import answer, conversation
+from tests.fakes import ScriptedProvider
+from tests.ui.chat_app import World
+from tui_chat.core.context import ContextPlan
+from tui_chat.core.events import Delta, Finished, TextDelta
 from tui_chat.core.headers import header_of
 from tui_chat.core.models import Message, Status
 from tui_chat.core.ports import Body
+from tui_chat.ui.app import TuiChatApp
+from tui_chat.ui.widgets.prompt import PromptInput
 from tui_chat.ui.widgets.transcript import Transcript
 
 HISTORY = 4
@@ -132,6 +140,54 @@ class Stock(StreamingApp):
         await painted.wait()
 
 
+class Whole(TuiChatApp):
+    """The program itself: an encrypted history, checkpoints, the plan and the list; only the model is ours."""
+
+    def __init__(self, tokens: int, rate: float, log: Path) -> None:
+        self.script = Ours(tokens, rate, log)
+        world = World(Paced(self.script))
+        world.add_endpoint()
+        super().__init__(world.program())
+
+    def on_mount(self) -> None:
+        # Textual calls this beside the program's own.
+        self.run_worker(self.talk())
+
+    async def talk(self) -> None:
+        await self.opened.wait()
+        while len(self.screen_stack) < 2:  # a first start shows the recovery code
+            await asyncio.sleep(0.01)
+        self.pop_screen()
+        chat = self._chat
+        chat.prompt.focus()
+        chat.post_message(PromptInput.Submitted("Tell me everything."))
+        while [header.status for header in chat.shown.branch] != [Status.COMPLETE, Status.COMPLETE]:
+            await asyncio.sleep(0.01)
+        painted = asyncio.Event()
+        self.call_after_refresh(painted.set)
+        await painted.wait()
+        self.script.say(event="ended", wall=time.perf_counter(), cpu=time.process_time())
+
+
+class Paced(ScriptedProvider):
+    """A model that answers with the script's text at the script's pace."""
+
+    def __init__(self, script: StreamingApp) -> None:
+        super().__init__()
+        self.script = script
+
+    async def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
+        await asyncio.sleep(1)
+        began = time.perf_counter()
+        self.script.say(event="began", wall=began, cpu=time.process_time())
+        async for piece in self.script.pieces(began):
+            yield TextDelta(piece)
+        yield Finished("stop")
+
+
 if __name__ == "__main__":
     name, tokens, rate, log = sys.argv[1:]
-    {"ours": Ours, "stock": Stock}[name](int(tokens), float(rate), Path(log)).run()
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["TUI_CHAT_HOME"] = home
+        apps: dict[str, type[App[None]]] = {"program": Whole, "transcript": Ours, "stock": Stock}
+        apps[name](int(tokens), float(rate), Path(log)).run()  # type: ignore[arg-type]

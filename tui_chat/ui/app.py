@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -39,7 +40,7 @@ class TuiChatApp(App[None]):
         Binding("ctrl+q", "quit", "Quit", id="app.quit", tooltip="Keep everything and quit", priority=True),
         Binding("ctrl+p", "command_palette", "Commands", id="app.palette", tooltip="Every action by name", show=False),
     ]
-    CSS_PATH = "screens/chat.tcss"
+    CSS_PATH = Path(__file__).with_name("screens") / "chat.tcss"
 
     def __init__(self, program: Program, *, conversation: str | None = None, now: Clock = clock.now) -> None:
         super().__init__()
