@@ -41,7 +41,7 @@ def model(computer: Computer) -> Iterator[SlowModel]:
 
 def opened(terminal: Terminal) -> Terminal:
     """The terminal, once the history is open and the prompt is there."""
-    terminal.until(lambda: "● local" in terminal.text and PROMPT in terminal.text, what="an open history")
+    terminal.until(lambda: "New conversation" in terminal.text and "locked" not in terminal.text, what="the history")
     return terminal
 
 
@@ -204,6 +204,16 @@ def test_keys_of_one_read_keep_their_order_while_a_reply_streams(computer: Compu
             terminal.wait_for(PROMPT)
 
     assert ["Count for me"] == [request["messages"][-1]["content"] for request in model.requests]
+
+
+def test_what_is_typed_while_the_program_starts_is_kept(computer: Computer) -> None:
+    with computer.start() as terminal:
+        terminal.type("from the very ")
+        terminal.until(lambda: bool(terminal.raw))
+        terminal.type("first moment ")
+        opened(terminal)
+        terminal.type("on")
+        terminal.wait_for("❯ from the very first moment on")
 
 
 def test_a_narrow_terminal_shows_it_all_and_a_wide_one_the_list(computer: Computer, model: SlowModel) -> None:

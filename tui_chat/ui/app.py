@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual import work
+from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
@@ -53,6 +53,7 @@ class TuiChatApp(App[None]):
         self._conversation = conversation
         self._chat = ChatScreen(program, now=now)
         self._leaving: asyncio.Task[None] | None = None
+        self._typed_early: list[events.Event] | None = []
 
     def get_default_screen(self) -> Screen[None]:
         """The chat, a shell until the history is open."""
@@ -66,8 +67,18 @@ class TuiChatApp(App[None]):
         if not self.is_headless:
             self._listen_to_signals()
 
-    def on_ready(self) -> None:
+    async def on_event(self, event: events.Event) -> None:
+        """What is typed before there is a prompt waits for it; Textual would drop it."""
+        if self._typed_early is not None and isinstance(event, events.Key | events.Paste):
+            self._typed_early.append(event)
+        else:
+            await super().on_event(event)
+
+    async def on_ready(self) -> None:
         """Unlock, import and read behind the first paint."""
+        typed, self._typed_early = self._typed_early or [], None
+        for event in typed:
+            await self.on_event(event)
         # Not by call_after_refresh: that waits for the second frame, 17 ms later.
         self.unlock()
 
