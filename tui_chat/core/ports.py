@@ -157,6 +157,12 @@ class ConversationStore(Protocol):
     async def erase_conversations(self, ids: Sequence[str]) -> None:
         """Delete for good, from index and file."""
 
+    async def erase_if_untouched(self, conversation_id: str) -> bool:
+        """Erase one that nobody ever did anything with; whether it was.
+
+        Untouched is: no message (removed ones count), title, system prompt, draft, tag, and not pinned.
+        """
+
     # -- messages
     async def headers(self, conversation_id: str) -> Sequence[MessageHeader]:
         """The whole tree without texts, oldest first, parents before children.
@@ -180,6 +186,9 @@ class ConversationStore(Protocol):
     ) -> None:
         """Insert it; ``head`` makes it the leaf on show, ``touch`` moves the conversation's ``updated_at``
         to its time, and the messages of ``adopt`` become its children (then ``head`` is left as it is)."""
+
+    async def add_prompt(self, conversation_id: str, prompt: Message, *, title: str) -> None:
+        """Insert it as the leaf on show, name a conversation that has no title, empty the draft: all at once."""
 
     async def checkpoint(self, message_id: str, body: Body, at: Millis) -> None:
         """Write what has arrived of a streaming message and say that its writer is alive.
