@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import sys
+from typing import TYPE_CHECKING
 
-from tui_chat.core.errors import TuiChatError
-from tui_chat.services.program import Program
+if TYPE_CHECKING:
+    from tui_chat.services.program import Program
+
+INTERRUPTED = 130
 
 GARBAGE_THRESHOLD = 100_000
 """Objects between two looks for circular garbage. At Python's 700 the looks take a tenth of the way to the first
@@ -16,15 +19,24 @@ letter, and find nothing; what is no circle is freed at once anyway."""
 def main() -> None:
     """Run ``tui-chat`` with this process's arguments and exit with its code."""
     gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
-    if not sys.argv[1:] and sys.stdin.isatty() and sys.stdout.isatty():
-        sys.exit(_app_alone())
+    alone = not sys.argv[1:] and sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        code = _app_alone() if alone else _command_line()
+    except KeyboardInterrupt:  # while modules were still being imported
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def _command_line() -> int:
     from tui_chat.cli.main import main as run_command_line
 
-    sys.exit(run_command_line(sys.argv[1:], make_program=_make_program, open_app=_open_app))
+    return run_command_line(sys.argv[1:], make_program=_make_program, open_app=_open_app)
 
 
 def _app_alone() -> int:
     """The commonest start: it does not wait for the command line's modules (a tenth of the time to the first paint)."""
+    from tui_chat.core.errors import TuiChatError
+
     try:
         return _open_app(_make_program(user=None, model=None, interactive=True), None)
     except TuiChatError as error:

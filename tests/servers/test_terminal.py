@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -186,6 +187,21 @@ def test_a_real_server_is_heard_and_left_in_mid_reply(computer: Computer) -> Non
 def said_by_llama(text: str) -> int:
     """How many of its words are there."""
     return sum(text.count(word) for word in ("tiny", "from", "wordlist", "was", "naïve"))
+
+
+@pytest.mark.parametrize("milliseconds", [100, 200, 250, 300, 350])
+def test_leaving_while_it_starts_is_quiet(computer: Computer, milliseconds: int) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with computer.start() as terminal:
+            end = monotonic() + milliseconds / 1000
+            while monotonic() < end:
+                terminal.read(0.005)
+            terminal.send_signal(number)
+            code = terminal.wait_for_exit(seconds=6)
+
+        assert code in (-number, 128 + number)
+        assert b"Traceback" not in terminal.raw
+    assert not computer.log
 
 
 # -- typing ---------------------------------------------------------------------------------

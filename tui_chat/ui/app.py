@@ -17,7 +17,7 @@ from textual.screen import Screen
 
 from tui_chat.core import clock
 from tui_chat.core.clock import Clock
-from tui_chat.core.errors import LockedError, NotFound, StoreFailed, TuiChatError
+from tui_chat.core.errors import LockedError, StoreFailed, TuiChatError
 from tui_chat.services.program import Program, Services
 from tui_chat.ui.screens.chat import ChatScreen
 
@@ -124,8 +124,9 @@ class TuiChatApp(App[None]):
         try:
             await services.library.tidy()
             await self._chat.open_history(services, self._conversation)
-        except NotFound as error:
-            await self._give_up(error)
+        except TuiChatError as error:
+            if self._leaving is None:  # else the history was closed in the midst of its opening
+                await self._give_up(error)
             return
         self.opened.set()
         if new_code is not None:
@@ -171,11 +172,18 @@ class TuiChatApp(App[None]):
                 try:
                     await self._chat.save_place()
                 finally:
+                    self._cancel_bystanders()
                     await services.close()
         except TimeoutError:
             self.ended_by = StoreFailed("The history did not answer in time.", hint="The last second may be missing.")
         except TuiChatError as error:
             self.ended_by = error
+
+    def _cancel_bystanders(self) -> None:
+        """What still reads the history must not find it closed; turns are stopped by their service."""
+        for worker in tuple(self.workers):
+            if worker.group not in ("turn", "unlock"):
+                worker.cancel()
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
