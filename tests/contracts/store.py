@@ -172,6 +172,9 @@ class StoreContract:
             store.last_clear(unknown),
             store.draft(unknown),
             store.save_draft(unknown, "x"),
+            store.add_prompt(unknown, message(), title="x"),
+            store.add_prompt(made.id, message(parent_id=unknown), title="x"),
+            store.erase_if_untouched(unknown),
         ):
             with pytest.raises(NotFound):
                 await call
@@ -327,6 +330,30 @@ class StoreContract:
         assert await store.draft(made.id) == ""
         assert await store.check_integrity() == "ok"
 
+    async def test_what_nobody_touched_is_erased(self, store: ConversationStore) -> None:
+        made = await self.saved(store, title="")
+        erased = await store.erase_if_untouched(made.id)
+        with pytest.raises(NotFound):
+            await store.undelete_conversation(made.id)
+
+        assert erased
+        assert await self.titles(store) == []
+
+    @pytest.mark.parametrize("touch", ["title", "system_prompt", "tags", "pinned", "draft", "message", "removed"])
+    async def test_what_somebody_touched_is_not_erased(self, store: ConversationStore, touch: str) -> None:
+        fields = {"title": "T", "system_prompt": "Be brief.", "tags": ("t",), "pinned": True}
+        made = await self.saved(store, **({"title": ""} | {touch: fields[touch]} if touch in fields else {"title": ""}))
+        if touch == "draft":
+            await store.save_draft(made.id, "typed")
+        if touch in ("message", "removed"):
+            await store.add_message(made.id, message())
+        if touch == "removed":
+            await store.remove_messages(made.id, None, Removal.CLEAR, 1)
+        before = await store.conversation(made.id)
+
+        assert not await store.erase_if_untouched(made.id)
+        assert await store.conversation(made.id) == before
+
     # -- messages -----------------------------------------------------------------------
 
     async def test_a_message_comes_back_whole(self, store: ConversationStore) -> None:
@@ -385,6 +412,37 @@ class StoreContract:
         await store.add_message(made.id, message("aside", first), head=False, touch=False)
 
         assert await store.conversation(made.id) == made
+
+    async def test_a_prompt_is_the_head_names_the_conversation_and_empties_the_draft(
+        self, store: ConversationStore
+    ) -> None:
+        made = await self.saved(store, title="")
+        await store.save_draft(made.id, "needle, typ")
+        prompt = message("needle, typed")
+        await store.add_prompt(made.id, prompt, title="Näme \ud800")
+        after = await store.conversation(made.id)
+
+        assert after == replace(made, title="Näme \ufffd", head=prompt.id, updated_at=prompt.created_at)
+        assert await store.messages(made.id) == [prompt]
+        assert await store.draft(made.id) == ""
+        assert await self.titles(store, text="name") == ["Näme \ufffd"]
+        assert [hit.message_id for hit in await store.search("needle")] == [prompt.id]
+
+    async def test_a_prompt_leaves_a_title_as_it_is(self, store: ConversationStore) -> None:
+        made = await self.saved(store, title="Mine")
+        await store.add_prompt(made.id, message(), title="Another")
+
+        assert (await store.conversation(made.id)).title == "Mine"
+
+    async def test_a_prompt_that_cannot_be_saved_changes_nothing(self, store: ConversationStore) -> None:
+        said = message()
+        made = await self.saved(store, said, title="")
+        await store.save_draft(made.id, "typed")
+
+        with pytest.raises(BadInput):
+            await store.add_prompt(made.id, said, title="Name")
+        assert await store.conversation(made.id) == made
+        assert await store.draft(made.id) == "typed"
 
     async def test_a_known_message_id_is_not_added_again(self, store: ConversationStore) -> None:
         said = message("first")

@@ -21,8 +21,10 @@ class EmptyStore:
 
     conversation = key = headers = message = messages = _nothing_here
     add_conversation = update_conversation = set_head = set_tags = _nothing_here
-    delete_conversations = undelete_conversation = erase_conversations = _nothing_here
-    add_message = checkpoint = finish_message = remove_messages = restore_removal = last_clear = _nothing_here
+    delete_conversations = undelete_conversation = erase_conversations = erase_if_untouched = _nothing_here
+    add_message = add_prompt = checkpoint = finish_message = remove_messages = restore_removal = last_clear = (
+        _nothing_here
+    )
     save_draft = draft = set_secret = _nothing_here
 
     async def index(

@@ -19,6 +19,7 @@ from tui_chat.store.rows import (
     conversation_values,
     fetch,
     insert,
+    title_values,
     update,
 )
 
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 _SHORTEST_NAME = 8
 """Characters of an id that may stand for it: fewer are too easily another's."""
+
+_UNTOUCHED = """title = '' AND coalesce(system_prompt, '') = '' AND NOT pinned
+  AND NOT EXISTS (SELECT 1 FROM message WHERE conversation_id = conversation.id)
+  AND NOT EXISTS (SELECT 1 FROM draft WHERE conversation_id = conversation.id)
+  AND NOT EXISTS (SELECT 1 FROM conversation_tag WHERE conversation_id = conversation.id)"""
 
 
 def add(db: apsw.Connection, conversation: Conversation) -> int:
@@ -66,6 +72,13 @@ def newest(db: apsw.Connection) -> Conversation | None:
     if not rows:
         return None
     return conversation_of(fetch(db, f"{CONVERSATION} WHERE c.id = ?", (max(rows)[1],))[0])
+
+
+def name_if_unnamed(db: apsw.Connection, uuid: str, title: str) -> None:
+    """Give it that title where it has none."""
+    key = conversation_key(db, uuid)
+    if fetch(db, "SELECT 1 FROM conversation WHERE id = ? AND title = ''", (key,)):
+        update(db, "conversation", key, title_values(title))
 
 
 def set_head(db: apsw.Connection, uuid: str, head: str | None) -> None:
@@ -177,6 +190,12 @@ def erase(db: apsw.Connection, ids: Sequence[str]) -> None:
     """Remove them and all that is theirs; the references' cascade and the search triggers do the rest."""
     for uuid in ids:
         db.execute("DELETE FROM conversation WHERE id = ?", (conversation_key(db, uuid, even_deleted=True),))
+
+
+def erase_if_untouched(db: apsw.Connection, uuid: str) -> bool:
+    """Erase one that nobody ever did anything with; see the port."""
+    db.execute(f"DELETE FROM conversation WHERE id = ? AND {_UNTOUCHED}", (conversation_key(db, uuid),))
+    return db.changes() == 1
 
 
 # -- drafts -----------------------------------------------------------------------------------

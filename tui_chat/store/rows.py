@@ -66,7 +66,6 @@ def conversation_of(row: Row) -> Conversation:
 def conversation_values(conversation: Conversation) -> dict[str, object]:
     """The columns of a conversation, without tags and head."""
     model, memory = conversation.model, conversation.memory
-    title = clean_surrogates(conversation.title)
     return {
         "uuid": conversation.id,
         "created_at": conversation.created_at,
@@ -78,10 +77,15 @@ def conversation_values(conversation: Conversation) -> dict[str, object]:
         "memory_strategy": memory and memory.strategy,
         "memory_max_messages": memory and memory.max_messages,
         "memory_trim": memory and memory.trim,
-        "title": title,
-        "title_search": _search_text(title),
         "system_prompt": None if conversation.system_prompt is None else clean_surrogates(conversation.system_prompt),
+        **title_values(conversation.title),
     }
+
+
+def title_values(title: str) -> dict[str, object]:
+    """The columns of a title."""
+    title = clean_surrogates(title)
+    return {"title": title, "title_search": _search_text(title)}
 
 
 # -- messages -----------------------------------------------------------------------------

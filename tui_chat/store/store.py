@@ -75,6 +75,9 @@ class SqliteStore:
         await self._database.run(lambda db: conversations.erase(db, ids))
         await self._database.empty_log()
 
+    async def erase_if_untouched(self, conversation_id: str) -> bool:
+        return await self._database.run(lambda db: conversations.erase_if_untouched(db, conversation_id))
+
     # -- messages -----------------------------------------------------------------------
 
     async def headers(self, conversation_id: str) -> Sequence[MessageHeader]:
@@ -102,6 +105,14 @@ class SqliteStore:
         await self._database.run(
             lambda db: messages.add(db, conversation_id, message, head=head, touch=touch, adopt=adopt)
         )
+
+    async def add_prompt(self, conversation_id: str, prompt: Message, *, title: str) -> None:
+        def add(db: apsw.Connection) -> None:
+            messages.add(db, conversation_id, prompt, head=True, touch=True, adopt=())
+            conversations.name_if_unnamed(db, conversation_id, title)
+            conversations.save_draft(db, conversation_id, "")
+
+        await self._database.run(add)
 
     async def checkpoint(self, message_id: str, body: Body, at: Millis) -> None:
         await self._database.run(lambda db: messages.checkpoint(db, message_id, body, at))
