@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.fakes import GatedProvider, ScriptedProvider, answer
 from tests.services.conftest import MODEL, Bench, MakeBench, Watcher
-from tui_chat.core.errors import BadInput, ContextTooLong, NotReached, OverBudget, StoreFailed
+from tui_chat.core.errors import BadInput, ContextTooLong, NotReached, OverBudget, Refused, StoreFailed
 from tui_chat.core.events import (
     Finished,
     PlanReady,
@@ -86,7 +87,7 @@ async def test_a_prompt_that_cannot_be_saved_is_not_sent(bench: MakeBench, monke
     async def full(*args: object, **kwargs: object) -> None:
         raise StoreFailed("The disk is full.")
 
-    monkeypatch.setattr(b.store, "add_message", full)
+    monkeypatch.setattr(b.store, "add_prompt", full)
     with pytest.raises(StoreFailed):
         await b.chat.send(cid, "Hi", watch)
 
@@ -481,3 +482,148 @@ async def test_a_reply_without_a_prompt_cannot_be_asked_again(scripted: Scripted
         await bench.chat.regenerate(cid, greeting.id, watch)
 
     assert not bench.chat.is_replying(cid)
+
+
+async def test_a_cancel_while_the_reply_gets_its_place_leaves_none(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    b, watch = bench(ScriptedProvider()), Watcher()
+    cid = (await b.library.new()).id
+    added, gate, add = asyncio.Event(), asyncio.Event(), b.store.add_message
+
+    async def slow(conversation_id: str, message: Message, **options: Any) -> None:
+        await add(conversation_id, message, **options)
+        added.set()
+        await gate.wait()
+
+    monkeypatch.setattr(b.store, "add_message", slow)
+    task = asyncio.create_task(b.chat.send(cid, "Hi", watch))
+    await added.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await b.chat.close()
+
+    assert await b.branch(cid) == [("user", "Hi", "complete")]
+    assert watch.all(ReplyStarted) == watch.all(TurnEnded) == []
+
+
+async def test_closing_waits_for_a_prompt_that_is_being_saved_and_does_not_ask(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider, watch = ScriptedProvider(), Watcher()
+    b = bench(provider)
+    cid = (await b.library.new()).id
+    saving, gate, add = asyncio.Event(), asyncio.Event(), b.store.add_prompt
+
+    async def slow(conversation_id: str, prompt: Message, *, title: str) -> None:
+        saving.set()
+        await gate.wait()
+        await add(conversation_id, prompt, title=title)
+
+    monkeypatch.setattr(b.store, "add_prompt", slow)
+    task = asyncio.create_task(b.chat.send(cid, "Hi", watch))
+    await saving.wait()
+    closing = asyncio.create_task(b.chat.close())
+    await asyncio.sleep(0)
+    gate.set()
+    await closing
+    await task
+
+    assert await b.branch(cid) == [("user", "Hi", "complete")]
+    assert provider.sent == []
+
+
+async def test_nothing_is_sent_after_closing(scripted: Scripted) -> None:
+    bench, watch = scripted(), Watcher()
+    cid = (await bench.library.new()).id
+    await bench.chat.close()
+
+    with pytest.raises(Refused):
+        await bench.chat.send(cid, "Hi", watch)
+
+    assert await bench.branch(cid) == []
+
+
+async def test_a_queued_prompt_that_was_deleted_is_passed_over(bench: MakeBench) -> None:
+    gated, watch = GatedProvider(), Watcher()
+    b = bench(gated)
+    cid, task = await start(b, "one", watch)
+    await b.chat.send(cid, "two", watch)
+    await b.chat.send(cid, "three", watch)
+    await b.library.delete_message(cid, b.chat.queued(cid)[0])
+    gated.gate.set()
+    await task
+
+    assert [text for _, text, _ in await b.branch(cid)] == ["one", "half an answer", "three", "half an answer"]
+
+
+async def test_a_deleted_queued_prompt_does_not_keep_the_reply_from_being_asked_again(bench: MakeBench) -> None:
+    gated, watch = GatedProvider(), Watcher()
+    b = bench(gated)
+    cid, task = await start(b, "one", watch)
+    await b.chat.send(cid, "two", watch)
+    b.chat.stop(cid)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await b.library.delete_message(cid, b.chat.queued(cid)[0])
+    gated.gate.set()
+
+    await b.chat.regenerate(cid, watch.reply.id, watch)
+
+    assert [text for _, text, _ in await b.branch(cid)] == ["one", "half an answer"]
+
+
+async def test_a_prompt_queued_on_another_branch_stays_there(bench: MakeBench) -> None:
+    gated, watch = GatedProvider(), Watcher()
+    b = bench(gated)
+    cid = (await b.library.new()).id
+    gated.gate.set()
+    await b.chat.send(cid, "old", watch)
+    old_leaf = watch.reply.id
+    gated.gate.clear()
+    editing = asyncio.create_task(b.chat.edit(cid, watch.events[0].prompt.id, "new", watch))  # type: ignore[union-attr]
+    await watch.until(ReplyStarted, 2)
+    await b.chat.send(cid, "behind the new one", watch)
+    await b.library.show_branch(cid, old_leaf)
+    await b.chat.send(cid, "behind the old one", watch)
+    gated.gate.set()
+    await editing
+
+    texts = [[message.content for message in plan.payload] for plan in gated.sent]
+    assert ["new", "half an answer", "behind the new one"] in texts
+    assert ["old", "half an answer", "behind the old one"] in texts
+
+
+async def test_an_unsaved_turn_that_is_cancelled_says_what_had_arrived(bench: MakeBench) -> None:
+    gated, watch = GatedProvider(), Watcher()
+    b = bench(gated)
+    conversation = await b.library.new()
+    task = asyncio.create_task(b.chat.ask_unsaved(conversation, (), "Hi", watch, Options()))
+    await watch.until(TextDelta)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert (watch.reply.text, watch.reply.status) == ("half an ", Status.STOPPED)
+
+
+async def test_a_reply_that_could_not_be_saved_is_saved_later(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    b, watch = bench(ScriptedProvider(answer("text"))), Watcher()
+    cid = (await b.library.new()).id
+    finish, tries = b.store.finish_message, 0
+
+    async def busy(message: Message, at: int) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise StoreFailed("Another program is using the history.")
+        await finish(message, at)
+
+    monkeypatch.setattr(b.store, "finish_message", busy)
+    await b.chat.send(cid, "Hi", watch)
+    await b.chat.close()
+
+    assert await b.branch(cid) == [("user", "Hi", "complete"), ("assistant", "text", "complete")]

@@ -1,30 +1,18 @@
-"""One turn: save the prompt, plan, stream the reply, save it; whatever happens, nothing is lost."""
+"""Turns: prompts saved before they are asked, one reply at a time in each conversation, the others in a queue."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from tui_chat.core.clock import Clock
 from tui_chat.core.clock import now as clock_now
-from tui_chat.core.errors import BadInput, ContextTooLong, EmptyReply, NoModel, OverBudget, StoreFailed, TuiChatError
-from tui_chat.core.events import (
-    Delta,
-    Finished,
-    PlanReady,
-    PromptSaved,
-    ReplyStarted,
-    RetryScheduled,
-    TextDelta,
-    ThinkingDelta,
-    TurnEnded,
-    TurnEvent,
-    UsageReported,
-)
+from tui_chat.core.errors import BadInput, Refused
+from tui_chat.core.events import PromptSaved
 from tui_chat.core.ids import make_id
 from tui_chat.core.models import (
     Conversation,
@@ -37,16 +25,11 @@ from tui_chat.core.models import (
     title_from,
 )
 from tui_chat.core.ports import ConversationStore, Removal
-from tui_chat.core.sentences import error_sentence
 from tui_chat.core.tree import Tree
-from tui_chat.services.arriving import ENDINGS, Arriving
+from tui_chat.services.arriving import Arriving
 from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.planning import Options, PlanningService
-
-Emit = Callable[[TurnEvent], Awaitable[None]]
-
-CHECKPOINT_SECONDS = 1.0
-"""At most so much of a running reply is lost by kill -9."""
+from tui_chat.services.replies import CHECKPOINT_SECONDS, Emit, Replies
 
 CLOSE_SECONDS = 5.0
 """How long quitting waits for saves."""
@@ -54,7 +37,7 @@ CLOSE_SECONDS = 5.0
 
 @dataclass(slots=True)
 class _Turns:
-    """The turns of one conversation: one at a time, the others in a queue."""
+    """The turns of one conversation."""
 
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
     task: asyncio.Task[Any] | None = None
@@ -76,12 +59,12 @@ class ChatService:
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
     ) -> None:
         self._store = store
-        self._endpoints = endpoints
         self._planning = planning
         self._now = now
-        self._checkpoint_seconds = checkpoint_seconds
+        self._replies = Replies(store, endpoints, planning, now=now, checkpoint_seconds=checkpoint_seconds)
         self._turns: dict[str, _Turns] = {}
-        self._settling: set[asyncio.Task[None]] = set()
+        self._saving: set[asyncio.Task[Any] | None] = set()
+        self._closing = False
 
     # -- what a front end calls -------------------------------------------------------------
 
@@ -94,16 +77,19 @@ class ChatService:
         """
         _require_text(text)
         turns = self._of(conversation_id)
-        async with turns.saving:
-            prompt = await self._save_prompt(conversation_id, text)
-            queued = turns.claimed
-            if queued:
-                turns.queue.append((prompt.id, emit))
-            else:
-                turns.queue.clear()  # what waited after a stop is now a part of the branch like any other
-                turns.claimed = True
-        if queued:
-            await emit(PromptSaved(prompt, queued=True))
+        with self._saving_a_prompt():
+            async with turns.saving:
+                conversation = await self._store.conversation(conversation_id)
+                prompt = self._prompt(text, parent_id=conversation.head)
+                await self._store.add_prompt(conversation_id, prompt, title=title_from(prompt.text))
+                queued = turns.claimed
+                if queued:
+                    turns.queue.append((prompt.id, emit))
+                elif not self._closing:
+                    turns.queue.clear()  # what waited after a stop is now a part of the branch like any other
+                    turns.claimed = True
+        if queued or self._closing:
+            await emit(PromptSaved(prompt, queued=queued))
         else:
             await self._run(conversation_id, prompt.id, emit, options, saved=prompt)
 
@@ -111,11 +97,12 @@ class ChatService:
         """Ask again in other words: a new branch beside that message, answered. Raises as ``send``."""
         _require_text(text)
         self._claim(conversation_id)
-        self._of(conversation_id).queue.clear()
         try:
-            original = await self._store.message(message_id)
-            prompt = self._prompt(text, parent_id=original.parent_id)
-            await self._store.add_message(conversation_id, prompt)
+            with self._saving_a_prompt():
+                original = await self._store.message(message_id)
+                prompt = self._prompt(text, parent_id=original.parent_id)
+                await self._store.add_message(conversation_id, prompt)
+            self._of(conversation_id).queue.clear()
         except BaseException:
             self._release(conversation_id)
             raise
@@ -128,11 +115,23 @@ class ChatService:
         """
         self._claim(conversation_id)
         try:
-            prompt_id = await self._prepare_again(conversation_id, message_id)
+            message = await self._store.message(message_id)
+            prompt_id = message.id if message.role is Role.USER else message.parent_id
+            if prompt_id is None:
+                raise BadInput("There is no prompt before this message to answer again.")
+            is_nothing = message.role is Role.ASSISTANT and not message.text and message.status is not Status.COMPLETE
+            if is_nothing:
+                await self._store.remove_messages(conversation_id, (message.id,), Removal.DELETE, self._now())
+            tree = Tree(await self._store.headers(conversation_id), None)
+            turns = self._of(conversation_id)
+            if turns.queue and turns.queue[0][0] == message.id:
+                turns.queue.popleft()
+            if not self._waiting_behind(turns, tree, {prompt_id, message.id}):
+                turns.queue.clear()
         except BaseException:
             self._release(conversation_id)
             raise
-        await self._run(conversation_id, prompt_id, emit, None)
+        await self._run(conversation_id, prompt_id, emit, None, replaced=message_id)
 
     async def ask_unsaved(
         self, conversation: Conversation, branch: Sequence[MessageHeader], text: str, emit: Emit, options: Options
@@ -142,14 +141,7 @@ class ChatService:
         prompt = self._prompt(text, parent_id=branch[-1].id if branch else None)
         await emit(PromptSaved(prompt))
         arriving = Arriving(self._empty_reply(prompt.id, self._planning.model_of(conversation, options)))
-        await emit(ReplyStarted(arriving.reply))
-        error: TuiChatError | None = None
-        try:
-            await self._converse(arriving, conversation, branch, prompt, emit, options)
-        except TuiChatError as failure:
-            error = failure
-        status = Status.FAILED if error else Status.COMPLETE
-        await emit(TurnEnded(arriving.ended(status, error), error))
+        await self._replies.write_unsaved(arriving, conversation, branch, prompt, emit, options)
 
     def stop(self, conversation_id: str, *, forget_queue: bool = False) -> bool:
         """Stop the reply that is running; whether there was one. What arrived is kept.
@@ -177,19 +169,39 @@ class ChatService:
         return tuple(prompt_id for prompt_id, _ in self._of(conversation_id).queue)
 
     async def close(self) -> None:
-        """Stop all turns and wait for their saves, 5 seconds at most."""
-        tasks = [turns.task for turns in self._turns.values() if turns.task is not None]
-        for task in tasks:
-            if task is not asyncio.current_task():
-                task.cancel()
-        waiting = {*tasks, *self._settling} - {asyncio.current_task()}
-        if waiting:
-            await asyncio.wait(waiting, timeout=CLOSE_SECONDS)
+        """Let prompts that are being saved be saved, stop the turns, and wait for all saves, 5 seconds at most."""
+        self._closing = True
+        self._replies.close()
+        me = asyncio.current_task()
+        turns = {each.task for each in self._turns.values() if each.task is not None}
+        for task in turns - {me}:
+            task.cancel()
+        end = asyncio.get_running_loop().time() + CLOSE_SECONDS
+        while waiting := self._unfinished(turns) - {me}:
+            left = end - asyncio.get_running_loop().time()
+            if left <= 0:
+                return
+            await asyncio.wait(waiting, timeout=left)
+
+    def _unfinished(self, turns: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+        return {task for task in (*turns, *self._saving, *self._replies.saving) if task is not None and not task.done()}
 
     # -- a turn ---------------------------------------------------------------------------------
 
     def _of(self, conversation_id: str) -> _Turns:
         return self._turns.setdefault(conversation_id, _Turns())
+
+    @contextmanager
+    def _saving_a_prompt(self) -> Iterator[None]:
+        """``close`` waits for this. Raises Refused once the program is closing."""
+        if self._closing:
+            raise Refused("tui_chat is closing.")
+        task = asyncio.current_task()
+        self._saving.add(task)
+        try:
+            yield
+        finally:
+            self._saving.discard(task)
 
     def _claim(self, conversation_id: str) -> None:
         turns = self._of(conversation_id)
@@ -207,33 +219,15 @@ class ChatService:
     def _empty_reply(self, prompt_id: str, model: ModelRef | None) -> Message:
         return Message(make_id(), prompt_id, Role.ASSISTANT, "", self._now(), status=Status.STREAMING, model=model)
 
-    async def _save_prompt(self, conversation_id: str, text: str) -> Message:
-        conversation = await self._store.conversation(conversation_id)
-        prompt = self._prompt(text, parent_id=conversation.head)
-        await self._store.add_message(conversation_id, prompt)
-        if not conversation.title:
-            current = await self._store.conversation(conversation_id)
-            await self._store.update_conversation(replace(current, title=title_from(prompt.text)))
-        await self._store.save_draft(conversation_id, "")
-        return prompt
-
-    async def _prepare_again(self, conversation_id: str, message_id: str) -> str:
-        """The prompt to answer again; the queue keeps only what waited behind that reply."""
-        queue = self._of(conversation_id).queue
-        message = await self._store.message(message_id)
-        prompt_id = message.id if message.role is Role.USER else message.parent_id
-        if prompt_id is None:
-            raise BadInput("There is no prompt before this message to answer again.")
-        if queue and queue[0][0] == message.id:
-            queue.popleft()
-        if queue and (await self._store.message(queue[0][0])).parent_id != message.id:
-            queue.clear()
-        if message.role is Role.ASSISTANT and not message.text and message.status is not Status.COMPLETE:
-            await self._store.remove_messages(conversation_id, (message.id,), Removal.DELETE, self._now())
-        return prompt_id
-
     async def _run(
-        self, conversation_id: str, prompt_id: str, emit: Emit, options: Options | None, *, saved: Message | None = None
+        self,
+        conversation_id: str,
+        prompt_id: str,
+        emit: Emit,
+        options: Options | None,
+        *,
+        saved: Message | None = None,
+        replaced: str | None = None,
     ) -> None:
         """Answer the prompt, then those that were queued meanwhile, until one is not answered completely."""
         turns = self._of(conversation_id)
@@ -241,114 +235,40 @@ class ChatService:
         try:
             if saved is not None:
                 await emit(PromptSaved(saved))
-            while await self._reply(conversation_id, prompt_id, emit, options or Options()) and turns.queue:
+            while await self._reply(conversation_id, prompt_id, emit, options or Options(), replaced) and turns.queue:
                 prompt_id, emit = turns.queue.popleft()
+                replaced = None
         finally:
             self._release(conversation_id)
 
-    async def _reply(self, conversation_id: str, prompt_id: str, emit: Emit, options: Options) -> bool:
-        """Plan and stream one reply; whatever ends it, what arrived is saved and announced.
-
-        True where it is complete. Raises StoreFailed where not even its place could be saved.
-        """
+    async def _reply(
+        self, conversation_id: str, prompt_id: str, emit: Emit, options: Options, replaced: str | None
+    ) -> bool:
+        """One reply to that prompt. True where it is complete, or where the prompt was deleted while it waited."""
         turns = self._of(conversation_id)
-        conversation = await self._store.conversation(conversation_id)
-        arriving = Arriving(self._empty_reply(prompt_id, self._planning.model_of(conversation, options)))
         async with turns.saving:  # a prompt that is being saved now finds this reply before it, or is adopted
-            adopt = tuple(waiting for waiting, _ in tuple(turns.queue)[:1])
-            await self._store.add_message(conversation_id, arriving.reply, adopt=adopt)
-        turns.arriving = arriving
-        keeper = asyncio.create_task(self._keep(arriving))
-        status, failure = Status.FAILED, None
-        try:
-            await emit(ReplyStarted(arriving.reply))
-            prompt = await self._store.message(prompt_id)
+            conversation = await self._store.conversation(conversation_id)
             tree = Tree(await self._store.headers(conversation_id), conversation.head)
-            await self._converse(arriving, conversation, tree.path_to(prompt_id)[:-1], prompt, emit, options)
-            status = Status.COMPLETE
-        except asyncio.CancelledError:
-            status = Status.STOPPED
-            raise
-        except TuiChatError as error:
-            failure = error
-        except BaseException:
-            failure = TuiChatError("A fault in tui_chat ended this reply.", hint="What had arrived was kept.")
-            raise
-        finally:
-            keeper.cancel()
-            turns.arriving = None
-            # A task of its own: a second cancel must not cut the save.
-            settling = asyncio.create_task(self._settle(arriving.ended(status, failure), failure, emit))
-            self._settling.add(settling)
-            settling.add_done_callback(self._settling.discard)
-            await asyncio.shield(settling)
-        return status is Status.COMPLETE
-
-    async def _converse(
-        self,
-        arriving: Arriving,
-        conversation: Conversation,
-        branch: Sequence[MessageHeader],
-        prompt: Message,
-        emit: Emit,
-        options: Options,
-    ) -> None:
-        """Plan, send exactly the plan, and take what comes. Raises what made it fail."""
-        model = arriving.reply.model
-        if model is None:
-            raise NoModel("No model is chosen.", hint="Choose one with ctrl+o, or name one: --model ENDPOINT/NAME.")
-        provider = await self._endpoints.provider(model)
-        plan = await self._planning.request(conversation, branch, prompt.text, options, draft_id=prompt.id, ask=True)
-        await emit(PlanReady(plan))
-        if plan.error is not None:
-            raise OverBudget(error_sentence(plan.error), hint="Shorten the prompt, or let fewer messages be sent.")
+            if prompt_id not in tree:
+                return True
+            prompt = await self._store.message(prompt_id)
+            arriving = Arriving(self._empty_reply(prompt_id, self._planning.model_of(conversation, options)))
+            adopt = self._waiting_behind(turns, tree, {prompt_id, replaced})
+            await self._replies.begin(conversation_id, arriving, adopt=adopt)
+            turns.arriving = arriving
         try:
-            async with aclosing(provider.stream(plan, model=model.name)) as deltas:
-                async for delta in deltas:
-                    await self._take(arriving, delta, emit)
-        except ContextTooLong as error:
-            if error.limit:
-                await self._endpoints.learn_window(model, error.limit)
-            raise
-        if not any(arriving.pieces):
-            what = "The model thought, but gave no answer." if arriving.thinking else "The model gave no answer."
-            raise EmptyReply(what, hint=ENDINGS.get(arriving.finished or "", "Try again, or try another model."))
+            branch = tree.path_to(prompt_id)[:-1]
+            return await self._replies.write(arriving, conversation, branch, prompt, emit, options)
+        finally:
+            turns.arriving = None
 
     @staticmethod
-    async def _take(arriving: Arriving, delta: Delta, emit: Emit) -> None:
-        match delta:
-            case TextDelta(text):
-                arriving.pieces.append(clean_surrogates(text))
-                arriving.spoke.set()
-                await emit(delta)
-            case ThinkingDelta(text):
-                arriving.thinking.append(clean_surrogates(text))
-                arriving.spoke.set()
-                await emit(delta)
-            case UsageReported(usage):
-                arriving.usage = usage
-            case RetryScheduled():
-                await emit(delta)
-            case Finished(reason):
-                arriving.finished = reason
-
-    async def _keep(self, arriving: Arriving) -> None:
-        """Store what has arrived: the first piece as it comes, then each second, which also says we are alive."""
-        while True:
-            with suppress(StoreFailed):  # the save at the end says it, with the text still on the screen
-                await self._store.checkpoint(arriving.reply.id, arriving.body, self._now())
-            if arriving.spoke.is_set():
-                await asyncio.sleep(self._checkpoint_seconds)
-            else:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(arriving.spoke.wait(), self._checkpoint_seconds)
-
-    async def _settle(self, reply: Message, failure: TuiChatError | None, emit: Emit) -> None:
-        try:
-            await self._store.finish_message(reply, self._now())
-        except TuiChatError as error:
-            failure = error
-        await emit(TurnEnded(reply, failure))
+    def _waiting_behind(turns: _Turns, tree: Tree, places: set[str | None]) -> Sequence[str]:
+        """The prompt that waits right behind one of these places; what waits elsewhere stays where it is."""
+        while turns.queue and turns.queue[0][0] not in tree:
+            turns.queue.popleft()
+        first = turns.queue[0][0] if turns.queue else None
+        return (first,) if first is not None and tree[first].parent_id in places else ()
 
 
 def _require_text(text: str) -> None:

@@ -193,6 +193,10 @@ class LibraryService:
         """Delete them for good."""
         await self._store.erase_conversations(conversation_ids)
 
+    async def forget_if_untouched(self, conversation_id: str) -> bool:
+        """Erase a conversation that nobody ever did anything with; whether it was."""
+        return await self._store.erase_if_untouched(conversation_id)
+
     async def undelete(self, name: str) -> str:
         """Restore a deleted conversation, or what the last clear of one removed; says in a word which."""
         try:

@@ -1,0 +1,221 @@
+"""One reply: its place in the history, its stream, its checkpoints, its end; whatever happens, what arrived is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import aclosing, suppress
+from typing import Any
+
+from tui_chat.core.clock import Clock
+from tui_chat.core.errors import ContextTooLong, EmptyReply, NoModel, OverBudget, StoreFailed, TuiChatError
+from tui_chat.core.events import (
+    Delta,
+    Finished,
+    PlanReady,
+    ReplyStarted,
+    RetryScheduled,
+    TextDelta,
+    ThinkingDelta,
+    TurnEnded,
+    TurnEvent,
+    UsageReported,
+)
+from tui_chat.core.models import Conversation, Message, MessageHeader, Status, clean_surrogates
+from tui_chat.core.ports import ConversationStore, Removal
+from tui_chat.core.sentences import error_sentence
+from tui_chat.services.arriving import ENDINGS, Arriving
+from tui_chat.services.endpoints import EndpointService
+from tui_chat.services.planning import Options, PlanningService
+
+Emit = Callable[[TurnEvent], Awaitable[None]]
+
+CHECKPOINT_SECONDS = 1.0
+"""At most so much of a running reply is lost by kill -9."""
+
+RETRY_SECONDS = 1.0
+"""How long after a failed save of a finished reply it is tried again."""
+
+
+class Replies:
+    """Writes replies into the history as they arrive. Saves are tasks of their own, which a cancel does not cut."""
+
+    def __init__(
+        self,
+        store: ConversationStore,
+        endpoints: EndpointService,
+        planning: PlanningService,
+        *,
+        now: Clock,
+        checkpoint_seconds: float,
+    ) -> None:
+        self._store = store
+        self._endpoints = endpoints
+        self._planning = planning
+        self._now = now
+        self._checkpoint_seconds = checkpoint_seconds
+        self._closing = asyncio.Event()
+        self.saving: set[asyncio.Task[Any]] = set()
+        """The saves that are under way."""
+
+    async def begin(self, conversation_id: str, arriving: Arriving, *, adopt: Sequence[str]) -> None:
+        """Give it its place, the messages of ``adopt`` behind it. Cancelled, it leaves no place."""
+        reply = arriving.reply
+        try:
+            await self._store.add_message(conversation_id, reply, adopt=adopt)
+        except asyncio.CancelledError:
+            # The insertion happens as a whole or not at all; the store keeps the order of calls.
+            self._save(self._take_back(conversation_id, reply.id))
+            raise
+
+    async def write(
+        self,
+        arriving: Arriving,
+        conversation: Conversation,
+        branch: Sequence[MessageHeader],
+        prompt: Message,
+        emit: Emit,
+        options: Options,
+    ) -> bool:
+        """Plan and stream it, announce and save its end; whether it is complete. Cancelling stops it."""
+        keeper = asyncio.create_task(self._keep(arriving))
+        status, failure = Status.FAILED, None
+        try:
+            await self._converse(arriving, conversation, branch, prompt, emit, options)
+            status = Status.COMPLETE
+        except asyncio.CancelledError:
+            status = Status.STOPPED
+            raise
+        except TuiChatError as error:
+            failure = error
+        except BaseException:
+            failure = TuiChatError("A fault in tui_chat ended this reply.", hint="What had arrived was kept.")
+            raise
+        finally:
+            keeper.cancel()
+            await asyncio.shield(self._save(self._settle(arriving.ended(status, failure), failure, emit)))
+        return status is Status.COMPLETE
+
+    async def write_unsaved(
+        self,
+        arriving: Arriving,
+        conversation: Conversation,
+        branch: Sequence[MessageHeader],
+        prompt: Message,
+        emit: Emit,
+        options: Options,
+    ) -> None:
+        """The same without the history: nothing of it is stored."""
+        status, failure = Status.STOPPED, None
+        try:
+            await self._converse(arriving, conversation, branch, prompt, emit, options)
+            status = Status.COMPLETE
+        except TuiChatError as error:
+            status, failure = Status.FAILED, error
+        finally:
+            await asyncio.shield(self._save(_announce(TurnEnded(arriving.ended(status, failure), failure), emit)))
+
+    def close(self) -> None:
+        """Try what could not be saved once more, now."""
+        self._closing.set()
+
+    # -- the conversation with the model ------------------------------------------------------
+
+    async def _converse(
+        self,
+        arriving: Arriving,
+        conversation: Conversation,
+        branch: Sequence[MessageHeader],
+        prompt: Message,
+        emit: Emit,
+        options: Options,
+    ) -> None:
+        """Plan, send exactly the plan, and take what comes. Raises what made it fail."""
+        await emit(ReplyStarted(arriving.reply))
+        model = arriving.reply.model
+        if model is None:
+            raise NoModel("No model is chosen.", hint="Choose one with ctrl+o, or name one: --model ENDPOINT/NAME.")
+        provider = await self._endpoints.provider(model)
+        plan = await self._planning.request(conversation, branch, prompt.text, options, draft_id=prompt.id, ask=True)
+        await emit(PlanReady(plan))
+        if plan.error is not None:
+            raise OverBudget(error_sentence(plan.error), hint="Shorten the prompt, or let fewer messages be sent.")
+        try:
+            async with aclosing(provider.stream(plan, model=model.name)) as deltas:
+                async for delta in deltas:
+                    await self._take(arriving, delta, emit)
+        except ContextTooLong as error:
+            if error.limit:
+                await self._endpoints.learn_window(model, error.limit)
+            raise
+        if not any(arriving.pieces):
+            what = "The model thought, but gave no answer." if arriving.thinking else "The model gave no answer."
+            raise EmptyReply(what, hint=ENDINGS.get(arriving.finished or "", "Try again, or try another model."))
+
+    @staticmethod
+    async def _take(arriving: Arriving, delta: Delta, emit: Emit) -> None:
+        match delta:
+            case TextDelta(text):
+                arriving.pieces.append(clean_surrogates(text))
+                arriving.spoke.set()
+                await emit(delta)
+            case ThinkingDelta(text):
+                arriving.thinking.append(clean_surrogates(text))
+                arriving.spoke.set()
+                await emit(delta)
+            case UsageReported(usage):
+                arriving.usage = usage
+            case RetryScheduled():
+                await emit(delta)
+            case Finished(reason):
+                arriving.finished = reason
+
+    # -- saving ---------------------------------------------------------------------------------
+
+    async def _keep(self, arriving: Arriving) -> None:
+        """Store what has arrived: the first piece as it comes, then each second, which also says we are alive."""
+        while True:
+            with suppress(StoreFailed):  # the save at the end says it, with the text still on the screen
+                await self._store.checkpoint(arriving.reply.id, arriving.body, self._now())
+            if arriving.spoke.is_set():
+                await asyncio.sleep(self._checkpoint_seconds)
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(arriving.spoke.wait(), self._checkpoint_seconds)
+
+    async def _settle(self, reply: Message, failure: TuiChatError | None, emit: Emit) -> None:
+        """Save, then announce; where saving fails it is announced all the same, and tried until it succeeds."""
+        try:
+            await self._store.finish_message(reply, self._now())
+        except StoreFailed as error:
+            failure = error
+            self._save(self._settle_later(reply))
+        except TuiChatError as error:
+            failure = error
+        await emit(TurnEnded(reply, failure))
+
+    async def _settle_later(self, reply: Message) -> None:
+        """Try again each second, and a last time when the program closes."""
+        last = False
+        while not last:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), RETRY_SECONDS)
+            last = self._closing.is_set()
+            with suppress(StoreFailed):
+                await self._store.finish_message(reply, self._now())
+                return
+
+    async def _take_back(self, conversation_id: str, reply_id: str) -> None:
+        with suppress(TuiChatError):  # it never came to be
+            await self._store.remove_messages(conversation_id, (reply_id,), Removal.DELETE, self._now())
+
+    def _save(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task of its own: a second cancel must not cut the save."""
+        task = asyncio.create_task(work)
+        self.saving.add(task)
+        task.add_done_callback(self.saving.discard)
+        return task
+
+
+async def _announce(event: TurnEvent, emit: Emit) -> None:
+    await emit(event)
