@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 from tests.benchmarks.startup import LAST_WORDS, prepare, start_bare
-from tests.servers.terminal import Computer, Terminal, computer_with_keyring
+from tests.servers.terminal import Terminal, computer_with_keyring
 
 LIBRARIES = """
 import apsw, cryptography.hazmat.primitives.ciphers.aead, httpx, keyring.backends.SecretService, markdown_it
@@ -31,14 +29,13 @@ def settled(program: Terminal) -> float:
 
 
 def main() -> None:
-    with start_bare() as bare:
-        bare.wait_for("READY")
-        print(f"bare Textual                         {settled(bare):6.1f} MiB")
-    environment = Computer(Path(tempfile.gettempdir(), "tui-chat-bare")).environment
-    with Terminal([sys.executable, "-c", LIBRARIES], environment) as libraries:
-        libraries.wait_for("READY")
-        print(f"all libraries, no app                {settled(libraries):6.1f} MiB")
     with computer_with_keyring() as computer:
+        with start_bare(computer) as bare:
+            bare.wait_for("READY")
+            print(f"bare Textual                         {settled(bare):6.1f} MiB")
+        with Terminal([sys.executable, "-c", LIBRARIES], computer.environment) as libraries:
+            libraries.wait_for("READY")
+            print(f"all libraries, no app                {settled(libraries):6.1f} MiB")
         prepare(computer)
         with computer.start(columns=120, rows=40) as app:
             app.wait_for(LAST_WORDS)

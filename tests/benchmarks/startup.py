@@ -11,10 +11,8 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.servers.terminal import Computer, Terminal, computer_with_keyring
 from tui_chat.core.ids import make_id
@@ -89,13 +87,12 @@ def prepare(computer: Computer) -> None:
         app.wait_for_exit()
 
 
-def start_bare() -> Terminal:
-    environment = Computer(Path(tempfile.gettempdir(), "tui-chat-bare")).environment
-    return Terminal([sys.executable, "-c", BARE], environment, columns=120, rows=40)
+def start_bare(computer: Computer) -> Terminal:
+    return Terminal([sys.executable, "-c", BARE], computer.environment, columns=120, rows=40)
 
 
-def sample_bare() -> Sample:
-    with start_bare() as app:
+def sample_bare(computer: Computer) -> Sample:
+    with start_bare(computer) as app:
         app.seconds_until_written("READY")
         app.type(LETTER)
         return Sample(app.seconds_until_written(LETTER), app.cpu_seconds())
@@ -127,10 +124,10 @@ def main() -> None:
     bare, ours = [], []
     with computer_with_keyring() as computer:
         prepare(computer)
-        sample_bare()
+        sample_bare(computer)
         sample_ours(computer)
         for _ in range(rounds):
-            bare.append(sample_bare())
+            bare.append(sample_bare(computer))
             ours.append(sample_ours(computer))
     report("bare Textual: first letter", bare, bare, lambda each: each.letter)
     report("tui-chat: first letter (1.5)", ours, bare, lambda each: each.letter)

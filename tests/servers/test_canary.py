@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from tests.servers.slow_model import slow_model
 from tests.servers.terminal import Computer, Terminal, computer_with_keyring, require_keyring
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 PROMPT, REPLY, TITLE, DRAFT, KEY = (f"canary{place}xq7wz" for place in ("prompt", "reply", "title", "draft", "key"))
 CANARIES = (PROMPT, REPLY, TITLE, DRAFT, KEY)

@@ -21,8 +21,8 @@ from tests.servers.killed import KEY, TYPED
 from tests.servers.slow_model import SlowModel, counting, slow_model
 from tui_chat.core.clock import now
 from tui_chat.core.models import Status
-from tui_chat.services.chat import CHECKPOINT_SECONDS
 from tui_chat.services.library import ABANDONED_AFTER, LibraryService
+from tui_chat.services.replies import CHECKPOINT_SECONDS
 from tui_chat.store import SqliteStore, open_store
 
 ROUNDS = int(os.environ.get("TUI_CHAT_KILL_ROUNDS", "5"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
@@ -14,6 +15,8 @@ import pytest
 from tests.servers.llama import llama_server, require_llama
 from tests.servers.slow_model import SlowModel, counting, slow_model
 from tests.servers.terminal import Computer, Terminal, computer_with_keyring, require_keyring
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="on a Mac it would use the person's own keyring")
 
 RESTORED = b"\x1b[?1049l"
 """What gives the terminal its own screen back."""
@@ -201,6 +204,25 @@ def test_leaving_while_it_starts_is_quiet(computer: Computer, milliseconds: int)
 
         assert code in (-number, 128 + number)
         assert b"Traceback" not in terminal.raw
+    assert not computer.log
+
+
+def test_locking_leaves_nothing_on_the_screen(computer: Computer, model: SlowModel) -> None:
+    with opened(computer.start()) as terminal:
+        terminal.type("A private thing\r")
+        terminal.wait_for("n5 ")
+        terminal.type("\x10")
+        terminal.wait_for("Search for commands")
+        terminal.type("Lock now")
+        terminal.wait_for("Close the history")
+        terminal.type("\r")
+        terminal.until(lambda: "Keyring" in terminal.text and "n5" not in terminal.text, what="an unlock screen alone")
+        locked = terminal.text
+        terminal.type("\x12")
+        terminal.wait_for("stopped")
+
+        assert "n4 n5 " in terminal.text
+    assert "private" not in locked
     assert not computer.log
 
 
