@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from importlib.resources import files
 from pathlib import Path
 
@@ -120,6 +121,31 @@ def test_a_foreign_or_missing_file_is_refused(sh: Shell, tmp_path: Path) -> None
 
     assert 1 == sh("import", str(foreign)).code
     assert 2 == sh("import", str(tmp_path / "missing")).code
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+@pytest.mark.parametrize("at", ["9999-12-29T23:59:59.999Z", "1970-01-01T00:00:00Z"])
+def test_the_last_and_the_first_time_that_are_taken_can_be_shown_everywhere(
+    at: str, zone: str, sh: Shell, source: Path
+) -> None:
+    source.write_bytes(source.read_bytes().replace(b"2026-11-20T08:00:00.123Z", at.encode()))
+    sh.ok("import", str(source))
+
+    sh.monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        for command in (["list"], ["list", "--json"], ["show", FIRST], ["export", "--all"], ["search", "漢字"]):
+            assert sh.ok(*command).out
+    finally:
+        sh.monkeypatch.delenv("TZ")
+        time.tzset()
+
+
+def test_a_time_beyond_every_calendar_is_refused_and_nothing_breaks(sh: Shell, source: Path) -> None:
+    source.write_bytes(source.read_bytes().replace(b"2026-11-20T08:00:00.123Z", b"9999-12-31T23:59:59-12:00"))
+
+    assert 1 == sh("import", str(source)).code
+    assert 0 == sh("list").code
 
 
 def test_stdin_can_be_imported(sh: Shell, source: Path) -> None:

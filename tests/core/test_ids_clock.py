@@ -6,13 +6,14 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tui_chat.core import clock
-from tui_chat.core.clock import from_rfc3339, local_time, to_rfc3339
+from tui_chat.core.clock import LATEST, from_rfc3339, local, local_time, to_rfc3339
 from tui_chat.core.ids import make_id
 
 # -- ids --------------------------------------------------------------------------------
@@ -52,7 +53,7 @@ def test_the_last_characters_of_ids_are_random() -> None:
 
 # -- instants ---------------------------------------------------------------------------
 
-instants = st.integers(from_rfc3339("0001-01-01T00:00:00Z"), from_rfc3339("9999-12-31T23:59:59.999Z"))
+instants = st.integers(from_rfc3339("0001-01-01T00:00:00Z"), LATEST)
 
 
 @given(instants)
@@ -95,13 +96,35 @@ def test_a_text_without_a_zone_or_sense_is_refused(text: str) -> None:
         from_rfc3339(text)
 
 
-@pytest.fixture
-def in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "America/New_York")
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_any_instant_that_a_history_can_hold_has_a_text(instant: int) -> None:
+    text = to_rfc3339(instant)
+
+    assert "0001-01-01T00:00:00.000Z" <= text <= to_rfc3339(LATEST)
+    assert local_time(instant)
+
+
+@contextmanager
+def zone(name: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", name)
         time.tzset()
         yield
     time.tzset()
+
+
+@pytest.mark.parametrize("name", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "XXX-23:59", "XXX+23:59"])
+@pytest.mark.parametrize("instant", [-(10**18), -1, 0, LATEST, LATEST + 1, from_rfc3339("9999-12-31T23:59:59-12:00")])
+def test_the_first_and_the_last_instant_have_a_local_time_in_every_zone(instant: int, name: str) -> None:
+    with zone(name):
+        assert 1969 <= local(instant).year <= 9999
+        assert local_time(instant)
+
+
+@pytest.fixture
+def in_new_york() -> Iterator[None]:
+    with zone("America/New_York"):
+        yield
 
 
 @pytest.mark.usefixtures("in_new_york")

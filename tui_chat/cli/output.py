@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 
 from tui_chat.core.clean import clean, clean_line
-from tui_chat.core.clock import Millis
+from tui_chat.core.clock import Millis, local
 from tui_chat.core.errors import Ambiguous, TuiChatError
 from tui_chat.core.forms import json_text
 
@@ -71,4 +70,4 @@ def report(error: TuiChatError) -> None:
 
 def local_minute(instant: Millis) -> str:
     """The reader's local ``2026-11-20 08:00``: of one width, for columns."""
-    return datetime.fromtimestamp(instant / 1000).strftime("%Y-%m-%d %H:%M")
+    return local(instant).strftime("%Y-%m-%d %H:%M")

@@ -15,6 +15,12 @@ MINUTE: Millis = 60_000
 DAY: Millis = 86_400_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+LATEST: Millis = (datetime(9999, 12, 30, tzinfo=UTC) - _EPOCH) // _MILLISECOND - 1
+"""The last instant that has a date in every zone; what is later reads as this one."""
+
+_EARLIEST: Millis = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
 
 
 def now() -> Millis:
@@ -23,8 +29,8 @@ def now() -> Millis:
 
 
 def to_rfc3339(instant: Millis) -> str:
-    """RFC 3339 in UTC with milliseconds and ``Z``: ``2026-11-20T08:00:00.000Z``."""
-    moment = _EPOCH + timedelta(milliseconds=instant)
+    """RFC 3339 in UTC with milliseconds and ``Z``: ``2026-11-20T08:00:00.000Z``. Never fails: see ``LATEST``."""
+    moment = _EPOCH + timedelta(milliseconds=min(max(instant, _EARLIEST), LATEST))
     # Not strftime: its %Y does not pad years before 1000 everywhere.
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
@@ -37,7 +43,13 @@ def from_rfc3339(text: str) -> Millis:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("the time has no zone")
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def local(instant: Millis) -> datetime:
+    """The reader's date and time, without a zone. Never fails: too early reads as 1970, too late as ``LATEST``."""
+    # Not every system knows its zones before 1970.
+    return datetime.fromtimestamp(min(max(instant, 0), LATEST) / 1000)
 
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -45,6 +57,6 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 def local_time(instant: Millis) -> str:
     """The reader's local ``12:40, 3 May`` (with the year where it is not this one); the same in every locale."""
-    moment = datetime.fromtimestamp(instant / 1000)
+    moment = local(instant)
     year = "" if moment.year == datetime.now().year else f" {moment.year}"
     return f"{moment:%H:%M}, {moment.day} {_MONTHS[moment.month - 1]}{year}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from tui_chat.core.clock import Millis, from_rfc3339
+from tui_chat.core.clock import LATEST, Millis, from_rfc3339
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import Part, clean_surrogates
 from tui_chat.core.parts import from_json
@@ -80,8 +80,8 @@ class Node:
             instant = from_rfc3339(self.value)
         except (ValueError, OverflowError):
             raise self.refused("is not a time (RFC 3339)") from None
-        if instant < 0:
-            raise self.refused("is before 1970")
+        if not 0 <= instant <= LATEST:
+            raise self.refused("is before 1970 or at the end of the year 9999")
         return instant
 
     def one_of(self, words: type[Word]) -> Word:
