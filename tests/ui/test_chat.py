@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import GatedProvider, ScriptedProvider, answer
 from tests.ui.chat_app import World
-from tui_chat.core.errors import NotReached, RateLimited, TuiChatError
+from tui_chat.core.errors import NotReached, RateLimited, StoreFailed, TuiChatError
 from tui_chat.core.events import Delta, Finished, TextDelta, ThinkingDelta
 from tui_chat.core.ports import Body
 
@@ -343,3 +343,118 @@ async def test_a_new_conversation_that_never_was_anything_is_forgotten() -> None
         await chat.until_seen("reply 1")
 
         assert len((await chat.services.library.index()).keys) == 1
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_enter_followed_at_once_by_quit_keeps_the_prompt(stored: bool) -> None:
+    world = World(GatedProvider())
+    async with world.app() as chat:
+        if stored:
+            await chat.send("first")
+            await chat.until_seen("half an")
+            await chat.press("escape")
+            await chat.until_quiet()
+        chat.screen.prompt.focus()
+        chat.screen.prompt.insert("sent in the last moment")
+        chat.screen.prompt.action_send()
+        await chat.app.action_quit()
+
+    services = await world.services()
+    newest = await services.library.newest()
+    assert newest is not None
+    texts = [message.text for message in await services.library.branch(newest.id)]
+    draft = (await services.library.open(newest.id)).draft
+    await services.close()
+    assert ("sent in the last moment" in texts) != ("sent in the last moment" in draft)
+
+
+async def test_an_edit_survives_going_elsewhere_and_quitting() -> None:
+    world = World(ScriptedProvider(answer("one"), answer("two")))
+    async with world.app() as chat:
+        await chat.send("question")
+        await chat.until_seen("one")
+        chat.screen.prompt.insert("a draft")
+        await chat.press("escape", "g", "e")
+        await chat.until_seen("Editing an earlier message")
+        chat.screen.prompt.draft = "a much better question"
+        await chat.press("ctrl+n")
+        assert chat.screen.prompt.text == ""
+        await chat.press("alt+down")
+        await chat.until(lambda: chat.screen.prompt.text == "a much better question")
+        await chat.press("ctrl+q")
+
+    async with world.app() as chat:
+        await chat.until(lambda: chat.screen.prompt.text == "a much better question")
+        assert "Editing an earlier message" in chat.seen()
+        await chat.press("escape")
+        assert chat.screen.prompt.text == "a draft"
+
+
+async def test_an_edit_that_cannot_be_saved_stays_in_the_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with World(ScriptedProvider(answer("one"))).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("one")
+        await chat.press("escape", "g", "e")
+        await chat.until_seen("Editing an earlier message")
+        chat.screen.prompt.draft = "a much better question"
+
+        async def full(*_: object, **__: object) -> None:
+            raise StoreFailed("The disk is full.")
+
+        monkeypatch.setattr(chat.services.chat._store, "add_message", full)
+        await chat.press("enter")
+
+        await chat.until_seen("The disk is full.")
+        assert chat.screen.prompt.text == "a much better question"
+        assert "Editing an earlier message" in chat.seen()
+
+
+async def test_a_failure_a_person_can_act_on_is_shown_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with World(ScriptedProvider(answer("one"))).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("one")
+
+        async def busy(*_: object, **__: object) -> None:
+            raise StoreFailed("Another program is using the history.")
+
+        monkeypatch.setattr(chat.services.library._store, "update_conversation", busy)
+        await chat.screen.run_action("toggle_pin")
+        await chat.until_seen("Another program is using the history.")
+        chat.screen.list.focus()
+        await chat.press("p")
+
+        assert chat.app.is_running
+
+
+async def test_a_conversation_deleted_by_another_program_is_not_a_fault() -> None:
+    async with World(ScriptedProvider(answer("one"), answer("two"))).app() as chat:
+        await chat.send("first topic")
+        await chat.until_seen("one")
+        gone = chat.screen.shown.id
+        await chat.press("ctrl+n")
+        await chat.send("second topic")
+        await chat.until_seen("two")
+        await chat.services.library.delete([gone])
+
+        await chat.press("alt+down")
+        await chat.until(lambda: len(chat.screen.list._index.keys) == 1)
+
+        assert "two" in chat.seen()
+
+
+async def test_while_a_reply_is_written_the_plan_it_was_asked_with_stays_on_show() -> None:
+    gated = GatedProvider()
+    async with World(gated).app(size=(120, 30)) as chat:
+        gated.gate.set()
+        for number in range(11):
+            await chat.send(f"prompt {number}")
+            await chat.until_quiet()
+        gated.gate.clear()
+
+        await chat.send("the twelfth")
+        await chat.until_seen("2 of 22 earlier messages are not sent")
+        shown = [line for line in chat.seen().splitlines() if "earlier messages are not sent" in line]
+        gated.gate.set()
+        await chat.until_seen("4 of 24 earlier messages are not sent")
+
+        assert len(shown) == 1

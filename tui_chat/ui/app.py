@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,9 @@ from tui_chat.services.program import Program, Services
 from tui_chat.ui.screens.chat import ChatScreen
 
 if TYPE_CHECKING:
+    from textual.actions import ActionParseResult
+    from textual.dom import DOMNode
+
     from tui_chat.services.program import Access
 
 LEAVE_SECONDS = 6.0
@@ -194,20 +197,38 @@ class TuiChatApp(App[None]):
 
     def _end_by(self, number: int) -> None:
         async def end() -> None:
-            await self.leave()
-            self.exit(return_code=128 + number)
+            try:
+                await self.leave()
+            finally:
+                self.exit(return_code=128 + number)
 
         self._ending = asyncio.create_task(end())
 
     def _hang_up(self) -> None:
         async def end() -> None:
-            await self.leave()
-            # The terminal is gone: restoring it would only write into the dead line and fail.
-            os._exit(128 + signal.SIGHUP)
+            try:
+                await self.leave()
+            finally:
+                # The terminal is gone: restoring it would only write into the dead line and fail.
+                os._exit(128 + signal.SIGHUP)
 
         self._ending = asyncio.create_task(end())
 
     # -- faults -----------------------------------------------------------------------------
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """What a person can act on is shown, and ends neither the action's screen nor the app."""
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except TuiChatError as error:
+            self._chat.report(error)
+            await self._chat.refresh_list()
+            return True
 
     def _handle_exception(self, error: Exception) -> None:
         """Say one line, log where it happened, save what can be saved.
@@ -218,12 +239,17 @@ class TuiChatApp(App[None]):
         if self._exception is None:
             self._exception = error
             self._exception_event.set()
-        cause = getattr(error, "error", error)
-        log = self.program.record_crash(cause if isinstance(cause, BaseException) else error)
-        self._exit_renderables.append(
-            Text(f"A fault in tui_chat ended the program. What had arrived was kept. Where it happened: {log}")
-        )
+        self._exit_renderables.append(Text(self._record_fault(error)))
         self._ending = asyncio.create_task(self._end_after_fault())
+
+    def _record_fault(self, error: Exception) -> str:
+        said = "A fault in tui_chat ended the program. What had arrived was kept."
+        cause = getattr(error, "error", error)
+        try:
+            log = self.program.record_crash(cause if isinstance(cause, BaseException) else error)
+        except TuiChatError as failure:
+            return f"{said} It could not be logged: {failure}"
+        return f"{said} Where it happened: {log}"
 
     async def _end_after_fault(self) -> None:
         try:

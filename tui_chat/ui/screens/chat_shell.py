@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from textual import events, getters, on, work
@@ -19,7 +20,7 @@ from tui_chat.core import clock
 from tui_chat.core.clean import clean_line
 from tui_chat.core.clock import Clock
 from tui_chat.core.context import ContextPlan
-from tui_chat.core.errors import TuiChatError
+from tui_chat.core.errors import NotFound, TuiChatError
 from tui_chat.core.ids import make_id
 from tui_chat.core.models import Conversation
 from tui_chat.core.ports import Body, FoundServer, ListedConversation
@@ -36,15 +37,32 @@ from tui_chat.ui.widgets.prompt import PromptInput
 from tui_chat.ui.widgets.top_bar import TopBar
 from tui_chat.ui.widgets.truncation_warning import TruncationWarning
 
-DRAFT_SECONDS = 0.5
-"""At most so much typing is lost by kill -9."""
-
 PLAN_SECONDS = 0.15
 """How long the typing rests before the plan of the draft is shown."""
 
 FILTER_SECONDS = 0.08
 NARROW = 90
 """Columns under which the sidebar hides by itself."""
+
+
+Shell = TypeVar("Shell", bound="ChatShell")
+Given = ParamSpec("Given")
+
+
+def reporting(
+    method: Callable[Concatenate[Shell, Given], Coroutine[Any, Any, None]],
+) -> Callable[Concatenate[Shell, Given], Coroutine[Any, Any, None]]:
+    """What a person can act on is shown and ends nothing: for handlers and workers (actions have the app for it)."""
+
+    @wraps(method)
+    async def reported(self: Shell, /, *args: Given.args, **kwargs: Given.kwargs) -> None:
+        try:
+            await method(self, *args, **kwargs)
+        except TuiChatError as error:
+            self.report(error)
+            await self.refresh_list()
+
+    return reported
 
 
 class ChatShell(Screen[None]):
@@ -73,11 +91,9 @@ class ChatShell(Screen[None]):
         self.services: Services | None = None
         self.shown = blank()
         self.plan: ContextPlan | None = None
-        self.edited: str | None = None
-        """The message whose text the prompt holds instead of a draft."""
+        self.live_plan: ContextPlan | None = None
+        """What was sent for the reply that is being written."""
         self._found: Sequence[FoundServer] | None = None
-        self._storing = asyncio.Lock()
-        self._draft_timer: Timer | None = None
         self._plan_timer: Timer | None = None
         self._filter_timer: Timer | None = None
         self.sidebar_by_hand: bool | None = None
@@ -155,6 +171,7 @@ class ChatShell(Screen[None]):
         self.top_bar.host = urlsplit(endpoint.base_url).netloc
 
     @work(group="window", exclusive=True)
+    @reporting
     async def _learn_window(self) -> None:
         """Ask how many tokens the model takes, and plan again when it is known."""
         services = self.services
@@ -174,10 +191,11 @@ class ChatShell(Screen[None]):
         if self.services is None:
             self.plan = None
         else:
-            draft = self.prompt.draft
+            draft = self.prompt.draft if self.prompt.draft.strip() else None
             shown = self.shown
-            self.plan = self.services.planning.preview(
-                shown.conversation, shown.branch, draft if draft.strip() else None, shown.window
+            # While a reply is written and nothing new is typed, what it was asked with stays on show.
+            self.plan = (self.live_plan if draft is None else None) or self.services.planning.preview(
+                shown.conversation, shown.branch, draft, shown.window
             )
             self.gauge.queued = len(self.services.chat.queued(shown.id))
         self.warning.show_plan(self.plan)
@@ -189,58 +207,26 @@ class ChatShell(Screen[None]):
         if self._plan_timer is not None:
             self._plan_timer.stop()
         self._plan_timer = self.set_timer(PLAN_SECONDS, self.replan)
-        if self._draft_timer is None:
-            self._draft_timer = self.set_timer(DRAFT_SECONDS, self._save_draft_soon)
-
-    # -- the draft ----------------------------------------------------------------------------------
-
-    def _save_draft_soon(self) -> None:
-        self._draft_timer = None
-        self.run_worker(self._save_draft_reporting(), group="draft")
-
-    async def _save_draft_reporting(self) -> None:
-        try:
-            await self.save_draft()
-        except TuiChatError as error:
-            self.report(error)
-
-    async def save_draft(self) -> None:
-        """Keep what is typed, and make the row of a new conversation for it."""
-        if self.services is None or self.edited is not None:
-            return
-        shown, saved = self.shown, None
-        while saved != (text := self.prompt.draft) and shown.id == self.shown.id:  # what is typed meanwhile counts
-            if not self.shown.stored and not text.strip():
-                return
-            await self.ensure_stored()
-            await self.services.library.save_draft(shown.id, text)
-            saved = text
-
-    async def ensure_stored(self) -> None:
-        """Give a new conversation its row."""
-        services, shown = self.require_services(), self.shown
-        async with self._storing:
-            if shown.id != self.shown.id or self.shown.stored:
-                return
-            conversation = await services.library.new(conversation_id=shown.id, model=shown.conversation.model)
-            if shown.id == self.shown.id:
-                self.shown = Shown(conversation, self.shown.tree, window=self.shown.window)
-        await self.refresh_list()
 
     # -- the list -------------------------------------------------------------------------------------
 
     async def refresh_list(self) -> None:
-        """List the conversations that match the filter, newest first."""
+        """List the conversations that match the filter, newest first; a list that cannot be read stays as it is."""
         if self.services is None:
             return
-        index = await self.services.library.index(text=self.filter.value)
-        self.list.set_index(index)
-        await self.mark_open()
+        try:
+            self.list.set_index(await self.services.library.index(text=self.filter.value))
+            await self.mark_open()
+        except TuiChatError as error:
+            self.report(error)
 
     async def mark_open(self) -> None:
         """Mark the conversation on show in the list."""
         if self.services is not None:
-            self.list.open_key = await self.services.library.key(self.shown.id) if self.shown.stored else None
+            try:
+                self.list.open_key = await self.services.library.key(self.shown.id) if self.shown.stored else None
+            except NotFound:  # deleted, perhaps by another program
+                self.list.open_key = None
 
     async def _fetch_rows(self, keys: Sequence[int]) -> Sequence[ListedConversation]:
         return await self.services.library.listed(keys) if self.services else ()
@@ -293,6 +279,7 @@ class ChatShell(Screen[None]):
             self._discover()
 
     @work(group="discover", exclusive=True)
+    @reporting
     async def _discover(self) -> None:
         """Look for model servers on this computer, to offer them."""
         if self.services is not None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from textual import on, work
 
 from tui_chat.core.errors import TuiChatError
+from tui_chat.ui.screens.chat_shell import reporting
 from tui_chat.ui.screens.showing import Showing
 from tui_chat.ui.widgets.conversation_list import ConversationList
 
@@ -17,6 +18,7 @@ class ConversationActions(Showing):
     # -- going from one to another -----------------------------------------------------------------
 
     @on(ConversationList.Opened)
+    @reporting
     async def _open_listed(self, event: ConversationList.Opened) -> None:
         await self._go_to(event.key)
         self.prompt.focus()
@@ -69,6 +71,7 @@ class ConversationActions(Showing):
     # -- changing one ---------------------------------------------------------------------------------
 
     @work(group="dialog")
+    @reporting
     async def action_rename(self) -> None:
         """Give the conversation on show another title."""
         if self.shown.stored:
@@ -76,6 +79,7 @@ class ConversationActions(Showing):
 
     @on(ConversationList.RenameRequested)
     @work(group="dialog")
+    @reporting
     async def _rename_listed(self, event: ConversationList.RenameRequested) -> None:
         if row := self.list.row(event.key):
             await self._rename(row.conversation.id)
@@ -100,6 +104,7 @@ class ConversationActions(Showing):
             await self._toggle_pin(self.shown.id)
 
     @on(ConversationList.PinToggled)
+    @reporting
     async def _pin_listed(self, event: ConversationList.PinToggled) -> None:
         if row := self.list.row(event.key):
             await self._toggle_pin(row.conversation.id)
@@ -121,6 +126,7 @@ class ConversationActions(Showing):
         await self.refresh_list()
 
     @work(group="dialog")
+    @reporting
     async def action_system_prompt(self) -> None:
         """What the model is told before everything else."""
         from tui_chat.ui.screens.system_prompt import SystemPromptScreen
@@ -130,7 +136,7 @@ class ConversationActions(Showing):
         text = await self.app.push_screen_wait(SystemPromptScreen(self.shown.conversation.system_prompt or ""))
         if text is None:
             return
-        await self.ensure_stored()
+        await self.ensure_stored(self.shown)
         await self.services.library.set_system_prompt(self.shown.id, text.strip() and text)
         await self.reload()
 
@@ -145,7 +151,7 @@ class ConversationActions(Showing):
     async def _use_strategy(self, name: str) -> None:
         if self.services is None:
             return
-        await self.ensure_stored()
+        await self.ensure_stored(self.shown)
         memory = self.shown.conversation.memory or self.program.settings.memory
         await self.services.library.set_memory(self.shown.id, replace(memory, strategy=name))
         await self.reload()
@@ -158,6 +164,7 @@ class ConversationActions(Showing):
             await self._delete(self.shown.id)
 
     @on(ConversationList.DeleteRequested)
+    @reporting
     async def _delete_listed(self, event: ConversationList.DeleteRequested) -> None:
         if row := self.list.row(event.key):
             await self._delete(row.conversation.id)

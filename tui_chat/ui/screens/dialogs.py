@@ -9,6 +9,7 @@ from textual import work
 
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef
+from tui_chat.ui.screens.chat_shell import reporting
 from tui_chat.ui.screens.showing import Showing
 
 
@@ -16,6 +17,7 @@ class Dialogs(Showing):
     """Each opens a screen that is imported only then, and takes over what it answers."""
 
     @work(group="dialog")
+    @reporting
     async def action_choose_model(self) -> None:
         """Which model answers in this conversation, and in new ones."""
         from tui_chat.ui.screens.models import ModelScreen
@@ -40,6 +42,7 @@ class Dialogs(Showing):
         self.show_surroundings()
 
     @work(group="dialog")
+    @reporting
     async def action_settings(self) -> None:
         """Looks, keys, endpoints, security."""
         from tui_chat.ui.screens.settings import SettingsScreen
@@ -52,6 +55,7 @@ class Dialogs(Showing):
         self.show_surroundings()
 
     @work(group="dialog")
+    @reporting
     async def action_help(self) -> None:
         """Keys of the focused part, and the guide."""
         from tui_chat.ui.screens.help import HelpScreen
@@ -64,6 +68,7 @@ class Dialogs(Showing):
         await self.app.push_screen_wait(HelpScreen("keys", keys))
 
     @work(group="dialog")
+    @reporting
     async def action_export(self) -> None:
         """Write the conversation on show to a file."""
         from tui_chat.ui.screens.export import ExportScreen
@@ -77,6 +82,7 @@ class Dialogs(Showing):
             self.say(said)
 
     @work(group="dialog")
+    @reporting
     async def action_external_editor(self) -> None:
         """Edit the prompt in $EDITOR."""
         from tui_chat.ui.editor import edit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual import on, work
 
+from tui_chat.ui.screens.chat_shell import reporting
 from tui_chat.ui.screens.showing import Showing
 from tui_chat.ui.widgets.chat_transcript import ChatTranscript
 
@@ -74,6 +75,7 @@ class MessageActions(Showing):
 
     @on(ChatTranscript.LinkChosen)
     @work(group="dialog")
+    @reporting
     async def _link_chosen(self, event: ChatTranscript.LinkChosen) -> None:
         from tui_chat.ui.screens.links import LinkScreen
 

@@ -11,7 +11,8 @@ from tui_chat.core.models import Thinking
 from tui_chat.core.ports import Body, ConversationIndex
 from tui_chat.services.library import OpenedConversation
 from tui_chat.services.program import Services
-from tui_chat.ui.screens.chat_shell import ChatShell, blank
+from tui_chat.ui.screens.chat_shell import blank
+from tui_chat.ui.screens.drafts import Drafts
 from tui_chat.ui.shown import Shown
 
 Place = Mapping[str, object]
@@ -21,13 +22,11 @@ PAGE = 20
 """Messages whose texts are read before a conversation is drawn: more than a screen holds."""
 
 
-class Showing(ChatShell):
+class Showing(Drafts):
     """Opens, resumes and redraws conversations; nothing is sent by showing one."""
 
     live_reply: str | None = None
     """The id of the reply that is being drawn as it arrives."""
-
-    draft_before_edit = ""
 
     # -- the history ----------------------------------------------------------------------------
 
@@ -50,7 +49,7 @@ class Showing(ChatShell):
         self.say_problems()
 
     async def close_history(self) -> None:
-        """Keep the place and draft; show nothing of the history any more."""
+        """Keep the place, the draft and what was just sent; show nothing of the history any more."""
         await self.save_place()
         self.services = None
         self.show_blank()
@@ -61,6 +60,7 @@ class Showing(ChatShell):
         """Keep the draft, and where the person was reading."""
         if self.services is None:
             return
+        await self.wait_for_unsent()
         await self._leave()
         if not self.shown.stored:
             await self.services.library.set_value("place", "{}")
@@ -77,10 +77,7 @@ class Showing(ChatShell):
     def show_blank(self, *, keep_typed: bool = False) -> None:
         """A new conversation; its row comes with its first draft or prompt."""
         self.take_over(blank())
-        self.live_reply = None
-        self.key_bar.urgent = ""
-        self.edited = None
-        self.editing_line.remove_class("-on")
+        self._forget_shown()
         self.transcript.show((), self.fetch_bodies)
         if not keep_typed:
             self.prompt.draft = ""
@@ -94,18 +91,19 @@ class Showing(ChatShell):
         ``keep_typed`` keeps what was typed before the history was open, behind the draft. Raises NotFound.
         """
         opened, bodies = await self._read(conversation_id)
+        edit = await self.resume_edit(conversation_id)
         if conversation_id != self.shown.id and not keep_typed:
             await self._leave()
         # From here on nothing waits: a key typed now must not fall between two conversations.
-        self.live_reply = None
-        self.key_bar.urgent = ""
-        self.cancel_edit()
+        self._forget_shown()
         self.take_over(Shown(opened.conversation, opened.tree))
         self._draw(bodies, place)
         if not keep_typed or not self.prompt.draft:
             self.prompt.draft = opened.draft
         elif opened.draft:
             self.prompt.restore(opened.draft)
+        if edit is not None and edit[0] in self.shown.tree:
+            self.begin_edit(*edit)
         self.join_arriving()
         self.show_surroundings()
 
@@ -125,13 +123,20 @@ class Showing(ChatShell):
             anchor = (message, line if isinstance(line, int) else 0)
         self.transcript.show(branch, self.fetch_bodies, bodies=bodies, anchor=anchor, versions=self.shown.versions())
 
+    def _forget_shown(self) -> None:
+        """Nothing of the conversation that was on show may act on the next one; its edit is kept and resumed."""
+        self.live_reply = self.live_plan = None
+        self.key_bar.urgent = ""
+        self.edited = None
+        self.editing_line.remove_class("-on")
+
     async def _leave(self) -> None:
-        """Keep the draft of the conversation on show; one that was never anything is forgotten."""
+        """Keep the draft of the conversation on show; one that nobody ever did anything with is forgotten."""
         await self.save_draft()
-        shown = self.shown
-        is_nothing = shown.stored and not len(shown.tree) and not self.prompt.draft.strip()
-        if is_nothing and not shown.conversation.title and not shown.conversation.system_prompt:
-            await self.require_services().library.erase([shown.id])
+        services, shown = self.require_services(), self.shown
+        on_its_way = any(unsent.shown.id == shown.id for unsent in self.unsent)
+        if shown.stored and not shown.branch and not on_its_way and not services.chat.is_replying(shown.id):
+            await services.library.forget_if_untouched(shown.id)
 
     async def reread(self, *, place: Place | None = None) -> None:
         """Read the tree again where the branch on show became another one; the draft is left alone."""
@@ -146,7 +151,7 @@ class Showing(ChatShell):
         await self.show_conversation(conversation_id or self.shown.id, place=place)
         await self.refresh_list()
 
-    # -- a reply that arrives, a message that is edited -------------------------------------------
+    # -- a reply that arrives -----------------------------------------------------------------
 
     def join_arriving(self) -> None:
         """Go on drawing a reply that began while another conversation was on show."""
@@ -161,13 +166,6 @@ class Showing(ChatShell):
         self.transcript.feed(arriving.reply.id, body.text)
         self.live_reply = arriving.reply.id
         self.key_bar.urgent = "esc stop"
-
-    def cancel_edit(self) -> None:
-        """Leave the edit; the draft is what it was before."""
-        if self.edited is not None:
-            self.edited = None
-            self.prompt.draft = self.draft_before_edit
-        self.editing_line.remove_class("-on")
 
 
 def _place_from(text: str | None) -> Place:

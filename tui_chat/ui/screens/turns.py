@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual import on, work
-from textual.content import Content
 
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.events import (
@@ -21,7 +20,9 @@ from tui_chat.core.events import (
     TurnEvent,
 )
 from tui_chat.core.models import Message, Role
-from tui_chat.services.chat import Emit
+from tui_chat.services.replies import Emit
+from tui_chat.ui.screens.chat_shell import reporting
+from tui_chat.ui.screens.drafts import Unsent
 from tui_chat.ui.screens.showing import Showing
 from tui_chat.ui.widgets.prompt import PromptInput
 
@@ -36,41 +37,47 @@ class Turns(Showing):
 
     @on(PromptInput.Submitted)
     def _prompt_submitted(self, event: PromptInput.Submitted) -> None:
+        self.prompt.handed_over.remove(event.text)
         if self.services is None:
             self.prompt.restore(event.text)
             self.say("The history is still locked; your prompt is kept.")
             return
-        if self.edited is not None:
-            self._send_edited(self.edited, event.text)
+        unsent = Unsent(self.shown, event.text, self.edited)
+        if unsent.edited is not None and self.services.chat.is_replying(self.shown.id):
+            self.prompt.restore(event.text)
+            self.say("A reply is being written; esc stops it.")
             return
-        self._send(event.text)
+        self.unsent.append(unsent)
+        if unsent.edited is not None:
+            self.services.library.remember_branch("edit", self.shown.id, self.shown.tree.head)
+            self.cancel_edit()
+        self._send(unsent)
 
     @work(group="turn")
-    async def _send(self, text: str) -> None:
+    async def _send(self, unsent: Unsent) -> None:
         """Never exclusive: an exclusive worker would cancel the reply that is running."""
-        services = self.require_services()
-        saved = False
+        chat, conversation_id = self.require_services().chat, unsent.shown.id
 
         async def emit(event: TurnEvent) -> None:
-            nonlocal saved
-            saved = saved or isinstance(event, PromptSaved)
+            if isinstance(event, PromptSaved) and unsent in self.unsent:
+                self.unsent.remove(unsent)
             await self._show_event(conversation_id, event)
 
-        conversation_id = self.shown.id
         try:
-            await self.ensure_stored()
-            await services.chat.send(conversation_id, text, emit)
+            await self.ensure_stored(unsent.shown)
+            if unsent.edited is not None:
+                await chat.edit(conversation_id, unsent.edited, unsent.text, emit)
+            else:
+                await chat.send(conversation_id, unsent.text, emit)
         except TuiChatError as error:
-            if not saved and conversation_id == self.shown.id:
-                self.prompt.restore(text)
+            if unsent in self.unsent:
+                await self.give_back(unsent)
             self.report(error)
 
     @work(group="turn")
+    @reporting
     async def _ask(self, ask: Callable[[Emit], Coroutine[Any, Any, None]], conversation_id: str) -> None:
-        try:
-            await ask(partial(self._show_event, conversation_id))
-        except TuiChatError as error:
-            self.report(error)
+        await ask(partial(self._show_event, conversation_id))
 
     # -- drawing ------------------------------------------------------------------------------
 
@@ -84,8 +91,9 @@ class Turns(Showing):
                 await self._show_prompt(prompt, queued=queued)
             case ReplyStarted(reply):
                 await self._show_start(reply)
-            case PlanReady():
-                pass  # the same plan stands above the prompt since before it was sent
+            case PlanReady(plan):
+                self.live_plan = plan
+                self.replan()
             case TextDelta(text) if self.live_reply:
                 self.transcript.feed(self.live_reply, text)
             case ThinkingDelta(text) if self.live_reply:
@@ -103,7 +111,6 @@ class Turns(Showing):
             await self.reread()
         if not self.shown.conversation.title:
             await self._read_title()
-        self.replan()
         await self.refresh_list()
 
     async def _read_title(self) -> None:
@@ -119,14 +126,13 @@ class Turns(Showing):
         self.transcript.begin(reply)
         self.live_reply = reply.id
         self.key_bar.urgent = "esc stop"
-        self.replan()
 
     def _last_shown(self) -> str | None:
         return self.shown.branch[-1].id if self.shown.branch else None
 
     async def _show_end(self, reply: Message, error: TuiChatError | None) -> None:
         if self.live_reply == reply.id:
-            self.live_reply = None
+            self.live_reply = self.live_plan = None
         self.take_over(self.shown.with_message(reply))
         self.transcript.settle(reply)
         if error is not None and reply.error != error.sentence:
@@ -189,24 +195,8 @@ class Turns(Showing):
             self.say("Only your own messages can be edited; r asks for another reply.")
             return
         message = await self.services.library.message(message_id)
-        if self.edited is None:
-            self.draft_before_edit = self.prompt.draft
-            await self.services.library.save_draft(self.shown.id, self.draft_before_edit)
-        self.edited = message_id
-        self.prompt.draft = message.text
-        self.editing_line.update(Content("Editing an earlier message: enter sends it as a new branch, esc leaves it."))
-        self.editing_line.add_class("-on")
-        self.prompt.focus()
-
-    def _send_edited(self, message_id: str, text: str) -> None:
-        services, shown = self.require_services(), self.shown
-        if services.chat.is_replying(shown.id):
-            self.prompt.restore(text)
-            self.say("A reply is being written; esc stops it.")
-            return
-        self.cancel_edit()
-        services.library.remember_branch("edit", shown.id, shown.tree.head)
-        self._ask(lambda emit: services.chat.edit(shown.id, message_id, text, emit), shown.id)
+        await self.save_draft()
+        self.begin_edit(message_id, message.text)
 
     # -- branches -----------------------------------------------------------------------------------
 

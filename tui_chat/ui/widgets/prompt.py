@@ -88,6 +88,8 @@ class PromptInput(TextArea, inherit_bindings=False):
 
     def __init__(self, *, enter_sends: bool = True, id: str | None = None, classes: str | None = None) -> None:
         self._pasted = PastedBlocks()
+        self.handed_over: list[str] = []
+        """Texts that were submitted and not yet taken by who answers for them."""
         super().__init__(id=id, classes=classes, highlight_cursor_line=False)
         self.cursor_blink = False
         self.set_reactive(PromptInput.enter_sends, enter_sends)
@@ -135,7 +137,9 @@ class PromptInput(TextArea, inherit_bindings=False):
     def action_send(self) -> None:
         """Hand the text over at once, so that keys behind this one begin the next prompt."""
         if self.draft.strip():
-            self.post_message(self.Submitted(self.take()))
+            text = self.take()
+            self.handed_over.append(text)
+            self.post_message(self.Submitted(text))
 
     def action_send_always(self) -> None:
         """Send, whatever enter does."""
