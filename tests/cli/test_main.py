@@ -158,6 +158,26 @@ def test_models_are_listed_with_the_endpoints_that_fail(sh: Shell) -> None:
     assert "openai/tiny" in text
 
 
+def test_an_odd_address_in_the_environment_is_said_and_stops_nothing(sh: Shell) -> None:
+    sh.ok("new", "x")
+    sh.monkeypatch.setenv("OLLAMA_HOST", "foo:bar")
+    sh.monkeypatch.setenv("OPENAI_BASE_URL", "https://me:hunter2@models.example/v1")
+
+    listed = sh.ok("list", "--json")
+
+    assert 1 == len(listed.json)
+    assert 2 == listed.err.count(" is ignored. ")
+    assert "hunter2" not in listed.err + sh.ok("doctor").out + sh.ok("models").out
+
+
+def test_an_address_with_a_password_is_refused_and_not_repeated(sh: Shell) -> None:
+    refused = sh("config", "set", "endpoints.a.base_url", "https://me:hunter2@models.example/v1")
+
+    assert 1 == refused.code
+    assert "hunter2" not in refused.err
+    assert "hunter2" not in sh.ok("config").out
+
+
 def test_the_doctor_checks_and_tells_no_secret(sh: Shell, server: Loopback) -> None:
     sh.ok("ask", CANARY, "--model", "openai/tiny")
 

@@ -66,6 +66,8 @@ def test_every_name_of_the_file_is_read(tmp_path: Path) -> None:
         ('[endpoints.guide]\nbase_url="http://a"', "settings.toml line 2: endpoints.guide.base_url is below a name"),
         ('[endpoints.a]\nbase_url="ftp://a"', "settings.toml line 2: endpoints.a.base_url must be an http://"),
         ('[endpoints.a]\nbase_url="https://me:pw@a"', "settings.toml line 2: endpoints.a.base_url must be an http://"),
+        ('[endpoints.a]\nbase_url="http://[bad"', "settings.toml line 2: endpoints.a.base_url must be an http://"),
+        ('[endpoints.a]\nbase_url="http://foo:bar"', "settings.toml line 2: endpoints.a.base_url must be an http://"),
         ('[endpoints.a]\nkey_env="A"', "settings.toml line 1: endpoints.a has no base_url."),
         ("[endpoints.a]", "settings.toml line 1: endpoints.a has no base_url."),
         ("[keymap]\nx = []", "settings.toml line 2: keymap.x must be keys"),

@@ -14,10 +14,10 @@ import pytest
 
 from tests.contracts.provider import KEY
 from tests.providers.loopback import Loopback, Reply
+from tui_chat.core.address import read_address
 from tui_chat.core.errors import BadInput, NotReached
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint
-from tui_chat.providers.address import address_of
 from tui_chat.providers.http import Answer, Connection, Refused, make_client
 
 
@@ -156,7 +156,7 @@ async def test_no_proxy_stands_between_us_and_our_own_computer(monkeypatch: pyte
 
 async def test_a_client_for_plain_http_trusts_no_certificate(certificate: ssl.SSLContext) -> None:
     async with Loopback(Reply.json({}), tls=certificate) as server:
-        client = make_client(address_of(Endpoint("here", "http://127.0.0.1")))
+        client = make_client(read_address("http://127.0.0.1"))
         with pytest.raises(httpx.ConnectError):
             await client.get(server.url)
         await client.aclose()

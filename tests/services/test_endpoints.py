@@ -83,12 +83,51 @@ async def test_an_endpoint_of_the_environment_elsewhere_is_used_only_after_conse
     [
         ({"OLLAMA_HOST": "127.0.0.1"}, "http://127.0.0.1:11434/v1"),
         ({"OLLAMA_HOST": "0.0.0.0:1234"}, "http://127.0.0.1:1234/v1"),
+        ({"OLLAMA_HOST": "0.0.0.0"}, "http://127.0.0.1:11434/v1"),
+        ({"OLLAMA_HOST": ":11434"}, "http://127.0.0.1:11434/v1"),
+        ({"OLLAMA_HOST": ":1234"}, "http://127.0.0.1:1234/v1"),
+        ({"OLLAMA_HOST": "::"}, "http://127.0.0.1:11434/v1"),
+        ({"OLLAMA_HOST": "[::]:1234"}, "http://127.0.0.1:1234/v1"),
+        ({"OLLAMA_HOST": "::1"}, "http://[::1]:11434/v1"),
+        ({"OLLAMA_HOST": ' "box:1234" '}, "http://box:1234/v1"),
+        ({"OLLAMA_HOST": "box/models/"}, "http://box:11434/models/v1"),
+        ({"OLLAMA_HOST": "http://box"}, "http://box/v1"),  # with a scheme its own port holds, as in Ollama
         ({"OLLAMA_HOST": "https://box.example"}, "https://box.example/v1"),
         ({"OPENAI_API_KEY": "x"}, "https://api.openai.com/v1"),
+        ({"OPENAI_BASE_URL": " http://box:1/v1/\n"}, "http://box:1/v1"),
     ],
 )
 def test_environment_variables_make_endpoints(environment: dict[str, str], url: str) -> None:
-    assert [endpoint.base_url for endpoint in endpoints_from(environment)] == [url]
+    found = endpoints_from(environment)
+
+    assert [endpoint.base_url for endpoint in found.endpoints] == [url]
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "foo:bar",
+        "http://[::1",
+        "[bad",
+        "https://me:hunter2@models.example/v1",
+        "me:hunter2@models.example",
+        "ftp://box",
+        "a b",
+        "x://y://z",
+    ],
+)
+@pytest.mark.parametrize("variable", ["OLLAMA_HOST", "OPENAI_BASE_URL"])
+def test_an_odd_address_in_the_environment_is_ignored_in_a_sentence_that_does_not_repeat_it(
+    variable: str, text: str, store: ConversationStore
+) -> None:
+    environment = {variable: text, "OPENAI_API_KEY": "sk-env"} if "OPENAI" in variable else {variable: text}
+    desk = Desk(store, Endpoint("openai", "https://mine.example/v1"), environment=environment)
+
+    assert [endpoint.base_url for endpoint in desk.service.all()] == ["https://mine.example/v1", ""]
+    (problem,) = desk.service.problems
+    assert problem.startswith(f"{variable} is ignored. ")
+    assert "hunter2" not in problem
 
 
 @pytest.mark.parametrize(
@@ -102,6 +141,11 @@ def test_environment_variables_make_endpoints(environment: dict[str, str], url: 
         ("https://api.openai.com/v1", Reach.CLOUD),
         ("http://8.8.8.8/v1", Reach.CLOUD),
         ("http://localhost.example.com/v1", Reach.CLOUD),
+        ("http://0.0.0.0:8080/v1", Reach.LOCAL),
+        ("http://[::ffff:127.0.0.1]/v1", Reach.LOCAL),
+        ("http://[bad", Reach.CLOUD),
+        ("http://foo:bar/v1", Reach.CLOUD),
+        ("https://127.0.0.1@evil.example/v1", Reach.CLOUD),
     ],
 )
 def test_where_a_text_goes_is_said(url: str, expected: Reach) -> None:

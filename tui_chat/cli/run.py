@@ -72,6 +72,8 @@ class Run:
         """The open history, closed afterwards."""
         program = self.program()
         services = await self._opened(program, create=create, writes=writes)
+        for problem in services.endpoints.problems:
+            output.note(problem)
         try:
             yield services
         finally:

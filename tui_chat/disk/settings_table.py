@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from tui_chat.core.address import is_address
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import MemorySettings, ModelRef
 from tui_chat.core.settings import Endpoint, Settings, is_endpoint_name
@@ -53,8 +54,6 @@ _FROM_TEXT: Mapping[type, Callable[[str], object]] = {
     bool: {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}.__getitem__,
 }
 
-_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#@]*)?")
-
 
 def _is_line(value: str) -> bool:
     return 0 < len(value) <= 200 and value.isprintable()
@@ -78,7 +77,7 @@ KINDS: Mapping[Path, Kind] = {
     ("endpoints", "*", "base_url"): Kind(
         str,
         "an http:// or https:// address without user name, key or query",
-        lambda value: bool(_ADDRESS.fullmatch(value)),
+        is_address,
     ),
     ("endpoints", "*", "dialect"): Kind(
         str, "a dialect's name", lambda value: bool(re.fullmatch("[a-z]{1,20}", value))

@@ -2,8 +2,8 @@
 
 A dialect is a class with a ``dialect`` name; it is listed in ``DIALECTS`` and opened by
 ``connect.HttpProviders``. What they share: ``http`` (the connection), ``refusals`` and ``waits``
-(what a refusal means and whether to try again), ``sse`` (server-sent events), ``address`` (which
-addresses are safe), ``discovery`` (servers on this computer).
+(what a refusal means and whether to try again), ``sse`` (server-sent events), ``sent_key`` (which
+key may go where), ``discovery`` (servers on this computer).
 
 Decided: httpx only, never a vendor's SDK (seconds of import, hundreds of megabytes). What that
 costs: each dialect is written and kept true by hand; its tests therefore run the vendor's SDK,

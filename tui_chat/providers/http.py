@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from tui_chat import __version__
+from tui_chat.core.address import Address, place_of, read_address
 from tui_chat.core.errors import NotReached, ProviderError, ServerFailed
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint
-from tui_chat.providers.address import Address, address_of, check_key
 from tui_chat.providers.refusals import (
     SETTINGS,
     TRY_AGAIN,
@@ -34,6 +34,7 @@ from tui_chat.providers.refusals import (
     refusal,
     web_page,
 )
+from tui_chat.providers.sent_key import check_key
 from tui_chat.providers.waits import asked_wait, worth_retrying
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Connection:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Opens nothing yet. Raises BadInput for an unsafe address or key."""
-        self.address: Address = address_of(endpoint)
+        self.address = read_address(endpoint.base_url)
         self.name = endpoint.name
         self._key = check_key(endpoint, self.address, key)
         self._first_byte_timeout = first_byte_timeout
@@ -249,7 +250,7 @@ def not_reached(error: Exception, speaker: Speaker, *, midway: bool = False) -> 
     """The sentence for a connection that failed."""
     import httpx
 
-    host = urlsplit(speaker.url).netloc
+    host = place_of(speaker.url)
     causes = tuple(_causes(error))
     if midway:
         return NotReached(f"{speaker.name} closed the connection in the middle of its reply.", hint=TRY_AGAIN)

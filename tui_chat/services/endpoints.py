@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
-from tui_chat.core.errors import NoModel, ProviderError, Refused
+from tui_chat.core.address import is_address, is_ipv6, read_address
+from tui_chat.core.errors import BadInput, NoModel, ProviderError, Refused
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, FoundServer, ModelCard, Provider, Providers
 from tui_chat.core.secret import Secret
@@ -49,36 +49,64 @@ def reach(endpoint: Endpoint) -> Reach:
     """Judged by the address as it is written; a name that does not say is the cloud."""
     if endpoint.dialect == "guide":
         return Reach.BUILT_IN
-    host = urlsplit(endpoint.base_url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
+    if not is_address(endpoint.base_url):
+        return Reach.CLOUD
+    address = read_address(endpoint.base_url)
+    if address.loopback:
         return Reach.LOCAL
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return Reach.LAN if host.endswith((".local", ".lan", ".home.arpa", ".internal")) else Reach.CLOUD
-    if address.is_loopback:
-        return Reach.LOCAL
-    return Reach.LAN if address.is_private or address.is_link_local else Reach.CLOUD
+    return Reach.LAN if address.private or address.host.endswith(_NEAR) else Reach.CLOUD
 
 
-def endpoints_from(environment: Mapping[str, str]) -> tuple[Endpoint, ...]:
+_NEAR = (".local", ".lan", ".home.arpa", ".internal")
+"""Ends of names that no public server can have."""
+
+
+class FromEnvironment(NamedTuple):
+    """The endpoints that environment variables name, and a sentence for each variable that was ignored."""
+
+    endpoints: tuple[Endpoint, ...]
+    problems: tuple[str, ...]
+
+
+def endpoints_from(environment: Mapping[str, str]) -> FromEnvironment:
     """The endpoints that environment variables name, each for this run only.
 
     A key from the environment goes only to the address of the same environment.
     """
-    found = []
-    if environment.get("OPENAI_API_KEY") or environment.get("OPENAI_BASE_URL"):
-        base = environment.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
-        found.append(Endpoint("openai", base.rstrip("/"), key_env="OPENAI_API_KEY", from_environment=True))
-    if host := environment.get("OLLAMA_HOST", "").strip():
-        address = host if "://" in host else f"http://{host}"
-        parts = urlsplit(address)
-        if parts.hostname in ("0.0.0.0", "::"):  # what a server listens on is not where a client goes
-            address = f"{parts.scheme}://127.0.0.1:{parts.port or 11434}"
-        elif parts.port is None and parts.scheme == "http":
-            address = f"{address.rstrip('/')}:11434"
-        found.append(Endpoint("ollama", f"{address.rstrip('/')}/v1", from_environment=True))
-    return tuple(found)
+    endpoints, problems = [], []
+    for variable, read in (("OPENAI_BASE_URL", _openai), ("OLLAMA_HOST", _ollama)):
+        try:
+            if endpoint := read(environment):
+                endpoints.append(endpoint)
+        except BadInput as error:
+            problems.append(f"{variable} is ignored. {error.sentence}")
+    return FromEnvironment(tuple(endpoints), tuple(problems))
+
+
+def _openai(environment: Mapping[str, str]) -> Endpoint | None:
+    if not (environment.get("OPENAI_API_KEY") or environment.get("OPENAI_BASE_URL")):
+        return None
+    address = read_address(environment.get("OPENAI_BASE_URL") or "https://api.openai.com/v1")
+    return Endpoint("openai", address.url, key_env="OPENAI_API_KEY", from_environment=True)
+
+
+def _ollama(environment: Mapping[str, str]) -> Endpoint | None:
+    """Where Ollama's own client goes: each part of its variable may be missing."""
+    text = environment.get("OLLAMA_HOST", "").strip("\"' \t\r\n")
+    if not text:
+        return None
+    scheme, _, rest = text.rpartition("://")
+    place, slash, path = rest.partition("/")
+    if is_ipv6(place):
+        place = f"[{place}]"
+    if not place or place.startswith(":"):
+        place = f"127.0.0.1{place}"
+    address = read_address(f"{scheme or 'http'}://{place}{slash}{path}")
+    if address.host in ("0.0.0.0", "::"):  # what a server listens on is not where a client goes
+        address = replace(address, host="127.0.0.1")
+    if address.port is None and not scheme:
+        address = replace(address, port=11434)
+    return Endpoint("ollama", f"{address.url}/v1", from_environment=True)
 
 
 class EndpointService:
@@ -99,6 +127,7 @@ class EndpointService:
         self._settings = settings
         self._save_settings = save_settings
         self._environment = environment
+        self._passing = endpoints_from(environment)
         self._asks_consent = asks_consent
         self._open: dict[str, tuple[Endpoint, Provider]] = {}
         self._asked: set[ModelRef] = set()
@@ -108,8 +137,13 @@ class EndpointService:
     def all(self) -> tuple[Endpoint, ...]:
         """The settings' and the environment's, which replaces one of the same name; the guide last."""
         named = {endpoint.name: endpoint for endpoint in self._settings().endpoints}
-        named.update((endpoint.name, endpoint) for endpoint in endpoints_from(self._environment))
+        named.update((endpoint.name, endpoint) for endpoint in self._passing.endpoints)
         return (*named.values(), GUIDE)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What in the environment was not understood, a sentence each."""
+        return self._passing.problems
 
     def endpoint(self, name: str) -> Endpoint:
         """The endpoint of that name. Raises NoModel."""
