@@ -7,7 +7,7 @@ size and times, its page size, page numbers in the log's frames.
 
 A changed byte is refused when its page is read; ``check_integrity`` reads all pages. An *old* page
 or an old file put back at its place is not noticed: no encryption of pages can. What is erased for
-good is overwritten in the file and leaves the search index at once; copies made by file systems,
+good is overwritten in the file and gone from the search index when the call returns; copies made by file systems,
 flash disks and backups are beyond reach.
 
 Decided:
@@ -20,6 +20,8 @@ Decided:
 * The order of messages is the order of their arrival, and parents stand before children.
 * A removed message stays in its place, marked, until it is erased; its children hang on its nearest
   ancestor that is left. Nothing removed or deleted is found by search.
+* Erasing for good is done in small transactions, so that other programs get in between: what is to go
+  is marked first and nowhere to be seen, and what a crash left is erased by the next purge.
 * The file is made beside its place and named when it is whole: there is no half-made history.
 
 Two programs may use one file at once; a local disk is needed (the log uses shared memory).

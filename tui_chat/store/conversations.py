@@ -14,6 +14,7 @@ from tui_chat.core.ports import ConversationIndex, ListedConversation
 from tui_chat.core.search_text import match
 from tui_chat.store.rows import (
     CONVERSATION,
+    ERASING,
     conversation_key,
     conversation_of,
     conversation_values,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _SHORTEST_NAME = 8
 """Characters of an id that may stand for it: fewer are too easily another's."""
+
+_IS_DELETED = f"deleted_at > {ERASING}"
 
 _UNTOUCHED = """title = '' AND coalesce(system_prompt, '') = '' AND NOT pinned
   AND NOT EXISTS (SELECT 1 FROM message WHERE conversation_id = conversation.id)
@@ -111,7 +114,7 @@ def _write_tags(db: apsw.Connection, key: int, tags: Sequence[str]) -> None:
 
 def index(db: apsw.Connection, *, text: str, archived: bool, deleted: bool, tag: str | None) -> ConversationIndex:
     """The list's order. ``deleted`` lists those only, archived or not."""
-    conditions, values = ["deleted_at IS NOT NULL" if deleted else "deleted_at IS NULL"], list[int | str]()
+    conditions, values = [_IS_DELETED if deleted else "deleted_at IS NULL"], list[int | str]()
     if not deleted:
         conditions.append("archived = ?")
         values.append(int(archived))
@@ -147,7 +150,7 @@ def listed(db: apsw.Connection, keys: Sequence[int]) -> list[ListedConversation]
 def find(db: apsw.Connection, name: str, *, deleted: bool) -> list[Conversation]:
     """By id, beginning or end of one, else by exact title, newest first; ``deleted`` looks among those only."""
     name = clean_surrogates(name)
-    alive = f"deleted_at IS {'NOT ' if deleted else ''}NULL"
+    alive = _IS_DELETED if deleted else "deleted_at IS NULL"
     for condition, values in (
         ("uuid = ?1", (name,)),
         ("substr(uuid, 1, ?2) = ?1 OR substr(uuid, -?2) = ?1", (name, len(name))),
@@ -184,12 +187,6 @@ def undelete(db: apsw.Connection, uuid: str) -> None:
     db.execute(
         "UPDATE conversation SET deleted_at = NULL WHERE id = ?", (conversation_key(db, uuid, even_deleted=True),)
     )
-
-
-def erase(db: apsw.Connection, ids: Sequence[str]) -> None:
-    """Remove them and all that is theirs; the references' cascade and the search triggers do the rest."""
-    for uuid in ids:
-        db.execute("DELETE FROM conversation WHERE id = ?", (conversation_key(db, uuid, even_deleted=True),))
 
 
 def erase_if_untouched(db: apsw.Connection, uuid: str) -> bool:

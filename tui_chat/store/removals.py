@@ -1,8 +1,7 @@
-"""Taking messages out of a conversation, putting them back, and erasing them for good."""
+"""Taking messages out of a conversation, and putting them back."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from tui_chat.core.errors import NotFound
 from tui_chat.core.ids import make_id
 from tui_chat.core.ports import Removal
 from tui_chat.store import messages
-from tui_chat.store.rows import ancestor, conversation_key, fetch, insert
+from tui_chat.store.rows import ERASING, conversation_key, fetch, insert
 
 if TYPE_CHECKING:
     import apsw
@@ -50,7 +49,7 @@ def _remove_one(db: apsw.Connection, conversation: int, uuid: str, removal: int)
 
 def restore(db: apsw.Connection, uuid: str) -> None:
     """Put back what a removal took out, and the branch that was on show."""
-    rows = fetch(db, "SELECT id, conversation_id, head_before FROM removal WHERE uuid = ?", (uuid,))
+    rows = fetch(db, "SELECT id, conversation_id, head_before FROM removal WHERE uuid = ? AND at > ?", (uuid, ERASING))
     if not rows:
         raise NotFound("There is nothing to restore.", hint="It was restored already, or erased for good.")
     ((removal, conversation, head),) = rows
@@ -63,37 +62,11 @@ def last_clear(db: apsw.Connection, conversation_id: str) -> str | None:
     """The newest clear that was not undone."""
     rows = fetch(
         db,
-        "SELECT uuid FROM removal WHERE conversation_id = ? AND kind = 'clear' ORDER BY at DESC, id DESC LIMIT 1",
-        (conversation_key(db, conversation_id),),
+        "SELECT uuid FROM removal WHERE conversation_id = ? AND kind = 'clear' AND at > ?"
+        " ORDER BY at DESC, id DESC LIMIT 1",
+        (conversation_key(db, conversation_id), ERASING),
     )
     return str(rows[0][0]) if rows else None
-
-
-def purge(db: apsw.Connection, before: Millis) -> None:
-    """Erase what was deleted or taken out before that instant."""
-    db.execute("DELETE FROM conversation WHERE deleted_at < ?", (before,))
-    removals = [key for (key,) in fetch(db, "SELECT id FROM removal WHERE at < ?", (before,))]
-    for removal in removals:
-        _erase(db, removal)
-        db.execute("DELETE FROM removal WHERE id = ?", (removal,))
-
-
-def _erase(db: apsw.Connection, removal: int) -> None:
-    """Erase the messages of a removal; what hung on them hangs on the nearest ancestor that is left."""
-    gone: dict[int, int | None] = dict(fetch(db, "SELECT id, parent_id FROM message WHERE removal_id = ?", (removal,)))
-    if not gone:
-        return
-    numbers = json.dumps(list(gone))
-    children = fetch(
-        db, "SELECT id, parent_id FROM message WHERE parent_id IN (SELECT value FROM json_each(?))", (numbers,)
-    )
-    for child, parent in children:
-        if child not in gone:
-            left = ancestor(parent, parent_of=gone.__getitem__, is_gone=gone.__contains__)
-            db.execute("UPDATE message SET parent_id = ? WHERE id = ?", (left, child))
-    # Two statements' worth of references point into the set itself: take them away first.
-    db.execute("UPDATE message SET parent_id = NULL WHERE removal_id = ?", (removal,))
-    db.execute("DELETE FROM message WHERE removal_id = ?", (removal,))
 
 
 def _show(db: apsw.Connection, conversation: int, head: int | None) -> None:

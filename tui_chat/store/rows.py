@@ -31,6 +31,9 @@ Row = tuple[Any, ...]
 ESTIMATOR = 1
 """The version of ``core.tokens.measure`` whose results are stored; raise it with the estimator."""
 
+ERASING = 0
+"""The time of deleting or removing (1970) that says: it is being erased, and never comes back."""
+
 _ROLES: Mapping[str, Role] = {role.value: role for role in Role}
 _STATUSES: Mapping[str, Status] = {status.value: status for status in Status}
 
@@ -291,7 +294,7 @@ def _bindings(values: Mapping[str, object]) -> tuple[Any, ...]:
 def conversation_key(db: apsw.Connection, uuid: str, *, even_deleted: bool = False) -> int:
     """The row number of a conversation. Raises NotFound, also for a deleted one unless said otherwise."""
     for key, deleted_at in fetch(db, "SELECT id, deleted_at FROM conversation WHERE uuid = ?", (uuid,)):
-        if even_deleted or deleted_at is None:
+        if deleted_at is None or (even_deleted and deleted_at != ERASING):
             return int(key)
     raise NotFound("There is no such conversation.")
 

@@ -10,7 +10,7 @@ from tui_chat.core.errors import DamagedHistory, TuiChatError
 from tui_chat.core.models import Conversation, Message, MessageHeader, clean_surrogates
 from tui_chat.core.ports import Body, ConversationIndex, ImportCount, ListedConversation, Removal, SearchHit
 from tui_chat.core.secret import Secret
-from tui_chat.store import conversations, imports, messages, removals, search
+from tui_chat.store import conversations, erasing, imports, messages, removals, search
 from tui_chat.store.database import Database
 from tui_chat.store.rows import conversation_key, fetch
 
@@ -72,8 +72,7 @@ class SqliteStore:
         await self._database.run(lambda db: conversations.undelete(db, conversation_id))
 
     async def erase_conversations(self, ids: Sequence[str]) -> None:
-        await self._database.run(lambda db: conversations.erase(db, ids))
-        await self._database.empty_log()
+        await erasing.erase(self._database, lambda db: erasing.mark_conversations(db, ids))
 
     async def erase_if_untouched(self, conversation_id: str) -> bool:
         return await self._database.run(lambda db: conversations.erase_if_untouched(db, conversation_id))
@@ -133,7 +132,9 @@ class SqliteStore:
         return await self._database.read(lambda db: removals.last_clear(db, conversation_id))
 
     async def purge(self, before: Millis) -> None:
-        await self._database.run(lambda db: removals.purge(db, before))
+        # Most often nothing is, and then nobody who writes is waited for.
+        if await self._database.read(lambda db: erasing.is_due(db, before)):
+            await erasing.erase(self._database, lambda db: erasing.mark_old(db, before))
 
     # -- drafts, values, secrets ----------------------------------------------------------
 
