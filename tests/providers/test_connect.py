@@ -9,6 +9,7 @@ import pytest
 
 import tui_chat.providers
 from tui_chat.core.errors import BadInput
+from tui_chat.core.settings import DIALECTS as known_to_the_settings
 from tui_chat.core.settings import Endpoint
 from tui_chat.providers import DIALECTS
 from tui_chat.providers.connect import HttpProviders
@@ -33,6 +34,10 @@ def test_each_dialect_is_opened_by_its_name() -> None:
     opened = [type(providers.open(Endpoint("x", "https://example.com", each.dialect), None)) for each in DIALECTS]
 
     assert [OpenAIProvider, GuideProvider] == opened
+
+
+def test_the_settings_know_every_dialect_but_the_guides() -> None:
+    assert {each.dialect for each in DIALECTS} == {*known_to_the_settings, GuideProvider.dialect}
 
 
 def test_an_unknown_dialect_is_refused_with_the_known_ones() -> None:

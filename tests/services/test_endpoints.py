@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import pytest
 
 from tests.fakes import FakeProviders, ScriptedProvider
-from tui_chat.core.errors import NoModel, Refused
+from tui_chat.core.errors import BadInput, NoModel, Refused
 from tui_chat.core.models import ModelRef
-from tui_chat.core.ports import ConversationStore, ModelCard
+from tui_chat.core.ports import ConversationStore, ModelCard, Provider
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.services.endpoints import EndpointService, Reach, endpoints_from, reach
@@ -19,10 +20,15 @@ class Desk:
     """An endpoint service with settings that can be saved."""
 
     def __init__(
-        self, store: ConversationStore, *endpoints: Endpoint, environment: Mapping[str, str] | None = None
+        self,
+        store: ConversationStore,
+        *endpoints: Endpoint,
+        environment: Mapping[str, str] | None = None,
+        providers: FakeProviders | None = None,
     ) -> None:
         self.settings = Settings(endpoints=endpoints)
-        self.providers = FakeProviders(ScriptedProvider())
+        self.provider = ScriptedProvider()
+        self.providers = providers or FakeProviders(self.provider)
         self.service = EndpointService(
             self.providers, store, lambda: self.settings, self._save, environment or {}, asks_consent=True
         )
@@ -171,9 +177,7 @@ def test_a_model_of_no_endpoint_is_an_error_that_names_them(store: ConversationS
 
 async def test_the_window_is_the_users_else_the_servers_else_assumed(store: ConversationStore) -> None:
     desk = Desk(store, HOME, Endpoint("set", "http://127.0.0.1:2/v1", context_window=4096))
-    provider = ScriptedProvider()
-    provider.cards = (ModelCard("m", 2048),)
-    desk.providers.provider = provider
+    desk.provider.cards = (ModelCard("m", 2048),)
 
     assumed = await desk.service.window(ModelRef("home", "m"))
     asked = await desk.service.window(ModelRef("home", "m"), ask=True)
@@ -184,3 +188,96 @@ async def test_the_window_is_the_users_else_the_servers_else_assumed(store: Conv
     assert (asked.tokens, asked.assumed) == (2048, False)
     assert remembered == asked
     assert users.tokens == 4096
+
+
+async def test_a_window_that_cannot_be_asked_for_is_assumed(store: ConversationStore) -> None:
+    class Refusing(FakeProviders):
+        def open(self, endpoint: Endpoint, key: Secret | None) -> Provider:
+            raise BadInput("The endpoint has no known dialect.")
+
+    desk = Desk(store, Endpoint("home", HOME.base_url, dialect="anthropic"), providers=Refusing(ScriptedProvider()))
+
+    window = await desk.service.window(ModelRef("home", "m"), ask=True)
+
+    assert (window.tokens, window.assumed) == (8192, True)
+
+
+@pytest.mark.parametrize("nonsense", [1, 16, 255, 100_000_001, 10**18])
+async def test_a_window_of_nonsense_is_not_believed(nonsense: int, store: ConversationStore) -> None:
+    desk = Desk(store, HOME)
+    desk.provider.cards = (ModelCard("m", nonsense),)
+
+    asked = await desk.service.window(ModelRef("home", "m"), ask=True)
+    await desk.service.learn_window(ModelRef("home", "m"), nonsense)
+    remembered = await desk.service.window(ModelRef("home", "m"))
+
+    assert (8192, True) == (asked.tokens, asked.assumed)
+    assert remembered == asked
+
+
+async def test_what_a_refusal_told_is_not_forgotten_because_a_list_of_models_does_not_say_it(
+    store: ConversationStore,
+) -> None:
+    first, second = Desk(store, HOME), Desk(store, HOME)
+    second.provider.cards = (ModelCard("m"),)
+    await first.service.learn_window(ModelRef("home", "m"), 4096)
+
+    window = await second.service.window(ModelRef("home", "m"), ask=True)
+
+    assert (4096, False) == (window.tokens, window.assumed)
+
+
+# -- one provider each, and no reply cut ---------------------------------------------------
+
+
+class Slow(FakeProviders):
+    """Opens a new provider each time, and remembers them all."""
+
+    def __init__(self) -> None:
+        super().__init__(ScriptedProvider())
+        self.made: list[ScriptedProvider] = []
+
+    def open(self, endpoint: Endpoint, key: Secret | None) -> Provider:
+        super().open(endpoint, key)
+        self.made.append(ScriptedProvider())
+        return self.made[-1]
+
+
+async def test_two_who_ask_at_once_get_one_provider(store: ConversationStore) -> None:
+    providers = Slow()
+    desk = Desk(store, HOME, providers=providers)
+
+    first, second = await asyncio.gather(*(desk.service.provider(ModelRef("home", "m")) for _ in range(2)))
+
+    assert first is second
+    assert len(providers.made) == 1
+
+
+async def test_saving_an_endpoint_cuts_no_reply_and_what_was_opened_is_closed_at_the_end(
+    store: ConversationStore,
+) -> None:
+    providers = Slow()
+    desk = Desk(store, HOME, providers=providers)
+    before = await desk.service.provider(ModelRef("home", "m"))
+    await desk.service.save(Endpoint("home", "http://127.0.0.1:9/v1"), Secret("sk-new"))
+    after = await desk.service.provider(ModelRef("home", "m"))
+    desk.settings = Settings(endpoints=(Endpoint("home", "http://127.0.0.1:10/v1"),))  # by hand, in the file
+    last = await desk.service.provider(ModelRef("home", "m"))
+    await desk.service.remove("home")
+    closed_while_running = [each.closed for each in providers.made]
+
+    await desk.service.close()
+
+    assert [before, after, last] == providers.made
+    assert closed_while_running == [0, 0, 0]
+    assert [each.closed for each in providers.made] == [1, 1, 1]
+
+
+async def test_a_key_that_is_saved_while_a_provider_is_opened_is_used_from_then_on(store: ConversationStore) -> None:
+    providers = Slow()
+    desk = Desk(store, HOME, providers=providers)
+
+    await asyncio.gather(desk.service.provider(ModelRef("home", "m")), desk.service.save(HOME, Secret("sk-new")))
+    await desk.service.provider(ModelRef("home", "m"))
+
+    assert providers.opened[-1][1] == Secret("sk-new")

@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 
 from tui_chat.core.models import MemorySettings, ModelRef
 
+DIALECTS = ("openai",)
+"""What an endpoint of the user's may speak; the built-in guide has a dialect of its own."""
+
+CONTEXT_WINDOWS = range(256, 100_000_001)
+"""Tokens that a model's context window may have; any other number is somebody's mistake."""
+
 _ENDPOINT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")
 
 

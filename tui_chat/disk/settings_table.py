@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from tui_chat.core.address import is_address
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import MemorySettings, ModelRef
-from tui_chat.core.settings import Endpoint, Settings, is_endpoint_name
+from tui_chat.core.settings import CONTEXT_WINDOWS, DIALECTS, Endpoint, Settings, is_endpoint_name
+from tui_chat.memory import STRATEGIES
 
 Path = tuple[str, ...]
 
@@ -59,6 +60,10 @@ def _is_line(value: str) -> bool:
     return 0 < len(value) <= 200 and value.isprintable()
 
 
+def _one_of(*words: str) -> Kind:
+    return Kind(str, " or ".join(f'"{word}"' for word in words), words.__contains__)
+
+
 _LINE = Kind(str, "a short text", _is_line)
 _YES_NO = Kind(bool, "true or false")
 
@@ -71,24 +76,22 @@ KINDS: Mapping[Path, Kind] = {
     ("enter_sends",): _YES_NO,
     ("show_thinking",): _YES_NO,
     ("first_byte_timeout",): Kind(float, "a number of seconds from 1 to 86400", lambda value: 1 <= value <= 86_400),
-    ("memory", "strategy"): _LINE,
+    ("memory", "strategy"): _one_of(*(each.name for each in STRATEGIES)),
     ("memory", "max_messages"): Kind(int, "a whole number from 1 to 100000", lambda value: 1 <= value <= 100_000),
-    ("memory", "trim"): Kind(str, '"exact" or "blocks"', lambda value: value in ("exact", "blocks")),
+    ("memory", "trim"): _one_of("exact"),
     ("endpoints", "*", "base_url"): Kind(
         str,
         "an http:// or https:// address without user name, key or query",
         is_address,
     ),
-    ("endpoints", "*", "dialect"): Kind(
-        str, "a dialect's name", lambda value: bool(re.fullmatch("[a-z]{1,20}", value))
-    ),
+    ("endpoints", "*", "dialect"): _one_of(*DIALECTS),
     ("endpoints", "*", "key_env"): Kind(
         str,
         "the name of an environment variable",
         lambda value: bool(re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,80}", value)),
     ),
     ("endpoints", "*", "context_window"): Kind(
-        int, "a number of tokens from 256 to 100000000", lambda value: 256 <= value <= 100_000_000
+        int, "a number of tokens from 256 to 100000000", CONTEXT_WINDOWS.__contains__
     ),
     ("keymap", "*"): Kind(str, "keys separated by commas", _is_line),
 }

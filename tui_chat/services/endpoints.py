@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tui_chat.core.address import is_address, is_ipv6, read_address
-from tui_chat.core.errors import BadInput, NoModel, ProviderError, Refused
+from tui_chat.core.errors import BadInput, NoModel, Refused, TuiChatError
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, FoundServer, ModelCard, Provider, Providers
 from tui_chat.core.secret import Secret
-from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.core.settings import CONTEXT_WINDOWS, Endpoint, Settings
 
 GUIDE = Endpoint("guide", "", dialect="guide")
 GUIDE_MODEL = ModelRef("guide", "guide")
@@ -129,7 +129,9 @@ class EndpointService:
         self._environment = environment
         self._passing = endpoints_from(environment)
         self._asks_consent = asks_consent
+        self._changing = asyncio.Lock()
         self._open: dict[str, tuple[Endpoint, Provider]] = {}
+        self._retired: list[Provider] = []
         self._asked: set[ModelRef] = set()
 
     # -- which there are --------------------------------------------------------------
@@ -172,20 +174,20 @@ class EndpointService:
 
     async def provider(self, model: ModelRef) -> Provider:
         """The provider of that model's endpoint. Raises NoModel, or Refused before consent."""
-        endpoint = self.endpoint(model.endpoint)
-        if await self.needs_consent(endpoint):
-            raise Refused(
-                f"{endpoint.base_url} came from an environment variable and was not confirmed.",
-                hint="Choose the model once with ctrl+o to confirm it.",
-            )
-        held = self._open.get(endpoint.name)
-        if held is not None and held[0] == endpoint:
-            return held[1]
-        if held is not None:
-            await held[1].close()
-        provider = self._providers.open(endpoint, await self._key(endpoint))
-        self._open[endpoint.name] = (endpoint, provider)
-        return provider
+        async with self._changing:
+            endpoint = self.endpoint(model.endpoint)
+            if await self.needs_consent(endpoint):
+                raise Refused(
+                    f"{endpoint.base_url} came from an environment variable and was not confirmed.",
+                    hint="Choose the model once with ctrl+o to confirm it.",
+                )
+            held = self._open.get(endpoint.name)
+            if held is not None and held[0] == endpoint:
+                return held[1]
+            provider = self._providers.open(endpoint, await self._key(endpoint))
+            self._retire(endpoint.name)
+            self._open[endpoint.name] = (endpoint, provider)
+            return provider
 
     async def models(self, endpoint: Endpoint) -> Sequence[ModelCard]:
         """What it offers; the context windows it names are remembered."""
@@ -215,24 +217,26 @@ class EndpointService:
 
         A key stays with the address it was given for. Raises BadInput, changing nothing.
         """
-        settings = self._settings()
-        before = settings.endpoint(endpoint.name)
-        others = tuple(each for each in settings.endpoints if each.name != endpoint.name)
-        await asyncio.to_thread(self._save_settings, replace(settings, endpoints=(*others, endpoint)))
-        if before is not None and before.base_url != endpoint.base_url:
-            await self._store.set_secret(_secret_name(before), None)
-        if key is not None:
-            await self._store.set_secret(_secret_name(endpoint), key if key else None)
-        await self._drop(endpoint.name)
+        async with self._changing:
+            settings = self._settings()
+            before = settings.endpoint(endpoint.name)
+            others = tuple(each for each in settings.endpoints if each.name != endpoint.name)
+            await asyncio.to_thread(self._save_settings, replace(settings, endpoints=(*others, endpoint)))
+            if before is not None and before.base_url != endpoint.base_url:
+                await self._store.set_secret(_secret_name(before), None)
+            if key is not None:
+                await self._store.set_secret(_secret_name(endpoint), key if key else None)
+            self._retire(endpoint.name)
 
     async def remove(self, name: str) -> None:
         """Forget an endpoint and its key."""
-        settings = self._settings()
-        if endpoint := settings.endpoint(name):
-            await self._store.set_secret(_secret_name(endpoint), None)
-        others = tuple(each for each in settings.endpoints if each.name != name)
-        await asyncio.to_thread(self._save_settings, replace(settings, endpoints=others))
-        await self._drop(name)
+        async with self._changing:
+            settings = self._settings()
+            if endpoint := settings.endpoint(name):
+                await self._store.set_secret(_secret_name(endpoint), None)
+            others = tuple(each for each in settings.endpoints if each.name != name)
+            await asyncio.to_thread(self._save_settings, replace(settings, endpoints=others))
+            self._retire(name)
 
     async def choose(self, model: ModelRef) -> None:
         """Make it the default for new conversations."""
@@ -272,14 +276,15 @@ class EndpointService:
         try:
             async with asyncio.timeout(ASK_SECONDS):
                 cards = await self.models(endpoint)
-        except (ProviderError, Refused, TimeoutError):
+        except (TuiChatError, TimeoutError):
             return  # not knowing is a proper answer here: the request itself will say what is wrong
-        if not any(card.name == model.name and card.context_window for card in cards):
+        said = any(card.name == model.name and card.context_window in CONTEXT_WINDOWS for card in cards)
+        if not said and await self._store.value(f"window:{model}") is None:  # else a refusal told it
             await self._store.set_value(f"window:{model}", _UNSAID)
 
     async def learn_window(self, model: ModelRef, tokens: int) -> None:
-        """The server said how many tokens this model takes."""
-        if await self._store.value(f"window:{model}") != str(tokens):
+        """The server said how many tokens this model takes; a number that no model has is not believed."""
+        if tokens in CONTEXT_WINDOWS and await self._store.value(f"window:{model}") != str(tokens):
             await self._store.set_value(f"window:{model}", str(tokens))
 
     # -- inside -------------------------------------------------------------------------------
@@ -290,14 +295,18 @@ class EndpointService:
             return Secret(value) if value else None
         return await self._store.secret(_secret_name(endpoint))
 
-    async def _drop(self, name: str) -> None:
+    def _retire(self, name: str) -> None:
+        """Open it anew the next time. What is open stays so until the end: a reply may be running there."""
         if held := self._open.pop(name, None):
-            await held[1].close()
+            self._retired.append(held[1])
 
     async def close(self) -> None:
         """Close every provider."""
-        for name in tuple(self._open):
-            await self._drop(name)
+        async with self._changing:
+            for name in tuple(self._open):
+                self._retire(name)
+            while self._retired:
+                await self._retired.pop().close()
 
 
 def _is_near(endpoint: Endpoint) -> bool:
