@@ -275,6 +275,17 @@ class TestOpenAI(HttpProviderContract):
             ),
             ({"message": "litellm.ContextWindowExceededError: too much"}, None, None),
             ({"message": "prompt is too long: 200001 tokens > 200000 maximum"}, 200000, 200001),
+            ({"message": "The request exceeds the maximum of 4,096 input tokens."}, 4096, None),
+            (
+                {"message": "The input token count (9001) exceeds the maximum number of tokens allowed (8192)."},
+                8192,
+                9001,
+            ),
+            (
+                {"message": "This model's maximum prompt length is 131072 but the request contains 537812 tokens."},
+                131072,
+                None,
+            ),
         ],
     )
     async def test_a_prompt_that_is_too_long_is_understood(
@@ -284,6 +295,18 @@ class TestOpenAI(HttpProviderContract):
 
         assert isinstance(caught, ContextTooLong)
         assert (limit, needed) == (caught.limit, caught.needed)
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "The request exceeds the maximum of 16 attachments.",
+            "You may send a maximum of 16 attachments.",
+            "The file exceeds the available disk space.",
+            "The request exceeds the maximum of 16 attachments; tokens are not counted.",
+        ],
+    )
+    async def test_another_limit_is_not_taken_for_the_context_window(self, words: str) -> None:
+        assert ServerFailed is type(await self.failure(Reply.json({"error": {"message": words}}, 400)))
 
     async def test_a_prompt_that_is_too_long_is_understood_in_mid_stream(self) -> None:
         words = "The number of tokens to keep from the initial prompt is greater than the context length."

@@ -30,14 +30,15 @@ TRY_AGAIN = "Try again in a moment."
 # C0, DEL and C1; line and paragraph separators; marks that reorder text on a terminal.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _TOO_LONG = re.compile(
-    r"context.?(?:length|size|window)|too long|too many (?:input )?tokens|exceeds? the (?:available|maximum)"
-    r"|tokens to keep",
+    r"context.?(?:length|size|window)|prompt length|too long|too many (?:input )?tokens|tokens to keep"
+    # A limit of something else (attachments, requests) is none of the context window's.
+    r"|exceeds? the (?:available|maximum)(?: [\w,]+){0,3} (?:tokens?|context|length)\b",
     re.IGNORECASE,
 )
 _NUMBER = r"(\d[\d,]{0,12})"
 _LIMIT = re.compile(
-    r"(?:context length is(?: only)?|context size \(|maximum number of tokens allowed \(|tokens >|maximum of) {0,2}"
-    + _NUMBER,
+    r"(?:(?:context|prompt) length is(?: only)?|context size \(|maximum number of tokens allowed \(|tokens >"
+    r"|maximum of(?= [\d,]+ (?:\w+ )?tokens)) {0,2}" + _NUMBER,
     re.IGNORECASE,
 )
 _NEEDED = re.compile(
