@@ -251,6 +251,21 @@ class StoreContract:
             (keys[0], "none", 0),
         ]
 
+    async def test_rows_of_a_list_that_was_made_before_a_deletion_are_left_out(self, store: ConversationStore) -> None:
+        made = await self.saved(store, title="here")
+        gone = await self.saved(store, title="gone")
+        before = (await store.index()).keys
+        await store.delete_conversations([gone.id], 1)
+        deleted = (await store.index(deleted=True)).keys
+        during = [await store.listed(before), await store.listed(deleted)]
+        await store.undelete_conversation(gone.id)
+        await store.delete_conversations([made.id], 1)
+
+        assert [[row.conversation.title for row in rows] for rows in during] == [["here"], ["gone"]]
+        assert [row.key for row in during[1]] == list(deleted)
+        assert [row.conversation.title for row in await store.listed(before)] == ["gone"]
+        assert await store.listed(deleted) == []
+
     async def test_a_conversations_key_is_the_lists(self, store: ConversationStore) -> None:
         await self.saved(store)
         made = await self.saved(store)
@@ -405,13 +420,6 @@ class StoreContract:
         after = await store.conversation(made.id)
 
         assert (after.head, after.updated_at) == (said.id, said.created_at)
-
-    async def test_a_message_can_be_added_quietly(self, store: ConversationStore) -> None:
-        first = message()
-        made = await self.saved(store, first)
-        await store.add_message(made.id, message("aside", first), head=False, touch=False)
-
-        assert await store.conversation(made.id) == made
 
     async def test_a_prompt_is_the_head_names_the_conversation_and_empties_the_draft(
         self, store: ConversationStore
@@ -574,11 +582,11 @@ class StoreContract:
         cleared = await store.conversation(made.id)
         during = await store.headers(made.id)
         after_clear = message("new start")
-        await store.add_message(made.id, after_clear, touch=False)
+        await store.add_message(made.id, after_clear)
         await store.restore_removal(removal)
 
         assert (cleared.head, during) == (None, [])
-        assert await store.conversation(made.id) == made
+        assert await store.conversation(made.id) == replace(made, updated_at=after_clear.created_at)
         assert (await store.headers(made.id))[:3] == before
         assert len(await store.search("needle")) == 1
         with pytest.raises(NotFound):

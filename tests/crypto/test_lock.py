@@ -53,7 +53,9 @@ async def test_the_keyring_opens_what_it_created(place: MemoryPlace, backend: Me
     assert not before
     assert data == await history_lock(place, backend).unlock_with_keyring()
     assert await created.slots() == ("keyring",)
-    assert await created.keyring_backend() == "tests.crypto.parts.MemoryBackend"
+    slot = key_file(place).keyring
+    assert slot is not None
+    assert slot.backend == "tests.crypto.parts.MemoryBackend"
 
 
 async def test_the_passphrase_opens_what_it_created(place: MemoryPlace, backend: MemoryBackend) -> None:
@@ -285,18 +287,6 @@ async def test_a_lost_keyring_item_can_be_replaced_after_recovery(place: MemoryP
 
     assert data == await history_lock(place, backend).unlock_with_keyring()
     assert len(backend.items) == 1
-
-
-async def test_the_last_slot_is_not_removed(place: MemoryPlace, backend: MemoryBackend) -> None:
-    lock = history_lock(place, backend)
-    await lock.create_with_keyring()
-
-    with pytest.raises(LockedError, match="Only the keyring"):
-        await lock.remove_keyring()
-    await lock.set_passphrase(PASSPHRASE)
-    await lock.remove_keyring()
-    assert await lock.slots() == ("passphrase",)
-    assert backend.items == {}
 
 
 async def test_forgetting_removes_the_item_without_unlocking(place: MemoryPlace, backend: MemoryBackend) -> None:

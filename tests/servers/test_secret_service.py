@@ -49,7 +49,9 @@ async def test_a_history_created_with_the_keyring_opens_with_it(service: SecretS
     created = await new_lock(place).create_with_keyring()
 
     assert await new_lock(place).unlock_with_keyring() == created
-    assert await new_lock(place).keyring_backend() == "keyring.backends.SecretService.Keyring"
+    slot = KeyFile.from_bytes(place.read() or b"").keyring
+    assert slot is not None
+    assert slot.backend == "keyring.backends.SecretService.Keyring"
 
 
 async def test_it_still_opens_after_the_next_login(service: SecretService) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -84,6 +85,29 @@ async def test_a_cancelled_write_is_whole_and_the_next_one_follows(database: Dat
     go_on.set()
 
     assert await database.read(lambda db: [get(db, key) for key in "abc"]) == ["1", "1", "1"]
+
+
+async def test_a_cancelled_write_that_fails_later_prints_nothing(database: Database) -> None:
+    said: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    go_on = threading.Event()
+
+    def fail(db: apsw.Connection) -> None:
+        go_on.wait(10)
+        raise NotFound("no")
+
+    task = asyncio.create_task(database.run(fail))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    del task
+    go_on.set()
+    await database.read(lambda db: None)
+    await asyncio.sleep(0)
+    gc.collect()
+
+    assert said == []
 
 
 async def test_a_cancelled_search_is_interrupted_and_the_next_one_answers(database: Database) -> None:

@@ -150,10 +150,10 @@ async def stored_exactly(store: SqliteStore, title: str, text: str, query: str) 
     made = replace(conversation(title), system_prompt=text, tags=(title,))
     await store.add_conversation(made)
     said = message(text)
-    await store.add_message(made.id, said, touch=False)
+    await store.add_message(made.id, said)
     await store.search(query)
     await store.index(text=query)
     await store.find(query)
 
-    assert await store.conversation(made.id) == replace(made, head=said.id)
+    assert await store.conversation(made.id) == replace(made, head=said.id, updated_at=said.created_at)
     assert await store.message(said.id) == said

@@ -139,7 +139,7 @@ class ConversationStore(Protocol):
         """The list's order. ``text`` keeps the titles in which a word begins with each of its words."""
 
     async def listed(self, keys: Sequence[int]) -> Sequence[ListedConversation]:
-        """The rows of an index, in the order asked for; vanished ones are left out."""
+        """The rows of an index, in the order asked for; those deleted (or brought back) meanwhile are left out."""
 
     async def find(self, name: str, *, deleted: bool = False) -> Sequence[Conversation]:
         """Those whose id is, begins or ends with ``name`` (8 characters or more), else whose title is ``name``."""
@@ -175,17 +175,11 @@ class ConversationStore(Protocol):
     async def messages(self, conversation_id: str) -> Sequence[Message]:
         """The whole tree with texts, in the order of ``headers``."""
 
-    async def add_message(
-        self,
-        conversation_id: str,
-        message: Message,
-        *,
-        head: bool = True,
-        touch: bool = True,
-        adopt: Sequence[str] = (),
-    ) -> None:
-        """Insert it; ``head`` makes it the leaf on show, ``touch`` moves the conversation's ``updated_at``
-        to its time, and the messages of ``adopt`` become its children (then ``head`` is left as it is)."""
+    async def add_message(self, conversation_id: str, message: Message, *, adopt: Sequence[str] = ()) -> None:
+        """Insert it as the leaf on show, and move the conversation's ``updated_at`` to its time.
+
+        The messages of ``adopt`` become its children; then the leaf on show stays what it is.
+        """
 
     async def add_prompt(self, conversation_id: str, prompt: Message, *, title: str) -> None:
         """Insert it as the leaf on show, name a conversation that has no title, empty the draft: all at once."""

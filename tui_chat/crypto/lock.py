@@ -69,11 +69,6 @@ class HistoryLock:
         """The names of the slots: of ``keyring``, ``passphrase``, ``recovery`` those that exist."""
         return (await self._read()).slots
 
-    async def keyring_backend(self) -> str | None:
-        """The name of the keyring that holds this history's key, None without that slot."""
-        slot = (await self._read()).keyring
-        return None if slot is None else slot.backend
-
     # -- creating ---------------------------------------------------------------------
 
     async def create_with_keyring(self) -> Secret:
@@ -178,17 +173,6 @@ class HistoryLock:
         await self._change(lambda key_file: replace(key_file, keyring=slot))
         if before is not None:
             await self._forget_item(before)
-
-    async def remove_keyring(self) -> None:
-        """Remove the keyring slot and its item. Raises LockedError where it is the only slot."""
-        key_file = await self._read()
-        self._opened()
-        if key_file.keyring is None:
-            return
-        if key_file.slots == (KEYRING,):
-            raise LockedError("Only the keyring opens this history.", hint="Set a passphrase first.")
-        await self._change(lambda key_file: replace(key_file, keyring=None))
-        await self._forget_item(key_file.keyring)
 
     async def forget_keyring_item(self) -> None:
         """Remove the item from the keyring, when the whole profile is being removed. Needs no unlocking."""

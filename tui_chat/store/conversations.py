@@ -113,7 +113,7 @@ def _write_tags(db: apsw.Connection, key: int, tags: Sequence[str]) -> None:
 
 
 def index(db: apsw.Connection, *, text: str, archived: bool, deleted: bool, tag: str | None) -> ConversationIndex:
-    """The list's order. ``deleted`` lists those only, archived or not."""
+    """The list's order. ``deleted`` lists those only, archived or not, and their keys are negative."""
     conditions, values = [_IS_DELETED if deleted else "deleted_at IS NULL"], list[int | str]()
     if not deleted:
         conditions.append("archived = ?")
@@ -129,7 +129,7 @@ def index(db: apsw.Connection, *, text: str, archived: bool, deleted: bool, tag:
         values.append(clean_surrogates(tag))
     rows = fetch(
         db,
-        f"SELECT id, updated_at, pinned FROM conversation WHERE {' AND '.join(conditions)}"
+        f"SELECT {'-id' if deleted else 'id'}, updated_at, pinned FROM conversation WHERE {' AND '.join(conditions)}"
         " ORDER BY pinned DESC, updated_at DESC, id DESC",
         values,
     )
@@ -138,12 +138,13 @@ def index(db: apsw.Connection, *, text: str, archived: bool, deleted: bool, tag:
 
 
 def listed(db: apsw.Connection, keys: Sequence[int]) -> list[ListedConversation]:
-    """The rows of an index, in the order asked for; vanished ones are left out."""
+    """The rows of an index, in the order asked for; those deleted (or brought back) meanwhile are left out."""
     found = []
     count = "SELECT count(*) FROM message WHERE conversation_id = ? AND removal_id IS NULL"
     for key in keys:
-        for row in fetch(db, f"{CONVERSATION} WHERE c.id = ?", (key,)):
-            found.append(ListedConversation(key, conversation_of(row), fetch(db, count, (key,))[0][0]))
+        alive = "c.deleted_at IS NULL" if key > 0 else f"c.{_IS_DELETED}"
+        for row in fetch(db, f"{CONVERSATION} WHERE c.id = ? AND {alive}", (abs(key),)):
+            found.append(ListedConversation(key, conversation_of(row), fetch(db, count, (abs(key),))[0][0]))
     return found
 
 

@@ -142,8 +142,11 @@ class Database:
             with store_errors():
                 return call()
 
+        future = asyncio.wrap_future(thread.submit(translated))
+        # Where the caller was cancelled nobody else looks at its failure, and asyncio would print it.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
         # Shielded: a cancelled caller must not take back a write that others may build upon.
-        return await asyncio.shield(asyncio.wrap_future(thread.submit(translated)))
+        return await asyncio.shield(future)
 
     async def _close(self) -> None:
         loop = asyncio.get_running_loop()

@@ -38,9 +38,7 @@ ABANDONED = "The program ended before the reply did."
 # -- writing --------------------------------------------------------------------------------
 
 
-def add(
-    db: apsw.Connection, conversation_id: str, message: Message, *, head: bool, touch: bool, adopt: Sequence[str]
-) -> None:
+def add(db: apsw.Connection, conversation_id: str, message: Message, *, adopt: Sequence[str] = ()) -> None:
     """Insert a message; see the port."""
     conversation = conversation_key(db, conversation_id)
     adopted = [_place(db, conversation, uuid) for uuid in adopt]
@@ -49,10 +47,9 @@ def add(
     key = write_new(db, conversation, message, parent)
     for child in adopted:
         db.execute("UPDATE message SET parent_id = ? WHERE id = ?", (key, child))
-    if head and not adopted:
+    if not adopted:
         db.execute("UPDATE conversation SET head_id = ? WHERE id = ?", (key, conversation))
-    if touch:
-        db.execute("UPDATE conversation SET updated_at = ? WHERE id = ?", (message.created_at, conversation))
+    db.execute("UPDATE conversation SET updated_at = ? WHERE id = ?", (message.created_at, conversation))
 
 
 def write_new(db: apsw.Connection, conversation: int, message: Message, parent: int | None) -> int:

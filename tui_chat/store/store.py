@@ -92,22 +92,12 @@ class SqliteStore:
     async def messages(self, conversation_id: str) -> Sequence[Message]:
         return await self._database.read(lambda db: messages.messages(db, conversation_id))
 
-    async def add_message(
-        self,
-        conversation_id: str,
-        message: Message,
-        *,
-        head: bool = True,
-        touch: bool = True,
-        adopt: Sequence[str] = (),
-    ) -> None:
-        await self._database.run(
-            lambda db: messages.add(db, conversation_id, message, head=head, touch=touch, adopt=adopt)
-        )
+    async def add_message(self, conversation_id: str, message: Message, *, adopt: Sequence[str] = ()) -> None:
+        await self._database.run(lambda db: messages.add(db, conversation_id, message, adopt=adopt))
 
     async def add_prompt(self, conversation_id: str, prompt: Message, *, title: str) -> None:
         def add(db: apsw.Connection) -> None:
-            messages.add(db, conversation_id, prompt, head=True, touch=True, adopt=())
+            messages.add(db, conversation_id, prompt)
             conversations.name_if_unnamed(db, conversation_id, title)
             conversations.save_draft(db, conversation_id, "")
 
