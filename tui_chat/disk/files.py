@@ -7,9 +7,16 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 from tui_chat.core.errors import StoreFailed
 from tui_chat.disk.paths import private_folder
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows: one process at a time is the user's care there
+    fcntl = None
 
 
 def read_if_there(path: Path) -> bytes | None:
@@ -66,6 +73,22 @@ class FileAt:
     def replace(self, data: bytes) -> None:
         """Put these bytes in its place."""
         replace(self.path, data)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """No other process that takes this lock changes it meanwhile; no lock on Windows."""
+        # On the folder: the file itself is replaced, and a lock file would be one more to remove.
+        with _as_store_failed(self.path):
+            private_folder(self.path.parent)
+            descriptor = os.open(self.path.parent, os.O_RDONLY) if fcntl is not None else None
+        try:
+            if fcntl is not None and descriptor is not None:
+                with _as_store_failed(self.path):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)  # which also gives the lock back
 
 
 @contextlib.contextmanager
