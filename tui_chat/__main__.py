@@ -19,7 +19,7 @@ letter, and find nothing; what is no circle is freed at once anyway."""
 def main() -> None:
     """Run ``tui-chat`` with this process's arguments and exit with its code."""
     gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
-    alone = not sys.argv[1:] and sys.stdin.isatty() and sys.stdout.isatty()
+    alone = not sys.argv[1:] and all(each is not None and each.isatty() for each in (sys.stdin, sys.stdout))
     try:
         code = _app_alone() if alone else _command_line()
     except KeyboardInterrupt:  # while modules were still being imported
@@ -35,15 +35,14 @@ def _command_line() -> int:
 
 def _app_alone() -> int:
     """The commonest start: it does not wait for the command line's modules (a tenth of the time to the first paint)."""
-    from tui_chat.core.errors import TuiChatError
-
+    programs: list[Program] = []
     try:
-        return _open_app(_make_program(user=None, model=None, interactive=True), None)
-    except TuiChatError as error:
-        from tui_chat.cli.output import report
+        programs.append(_make_program(user=None, model=None, interactive=True))
+        return _open_app(programs[0], None)
+    except (Exception, KeyboardInterrupt) as error:
+        from tui_chat.cli.main import ended_by
 
-        report(error)
-        return error.exit_code
+        return ended_by(error, programs)
 
 
 def _make_program(*, user: str | None, model: str | None, interactive: bool) -> Program:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Shell, secret_file, served, streamed
 from tests.providers.loopback import Loopback, Reply
-from tui_chat import __version__
-from tui_chat.core.errors import NotFound
+from tui_chat import __main__, __version__
+from tui_chat.core.errors import NotFound, StoreFailed
 from tui_chat.core.guide import topics
 from tui_chat.services.library import LibraryService
 from tui_chat.services.program import Program
@@ -115,6 +117,97 @@ def test_a_fault_is_one_line_and_a_log_without_what_was_written(sh: Shell, home:
     assert f"A fault in tui_chat (RuntimeError); see {log}.\n" == shown.err
     assert "tui_chat/cli/reading.py" in log.read_text()
     assert CANARY not in shown.err + shown.out + log.read_text()
+
+
+def test_a_fault_is_one_line_even_where_no_log_can_be_written(sh: Shell, home: Path) -> None:
+    async def fail(self: LibraryService, name: str) -> None:
+        raise RuntimeError(CANARY)
+
+    sh.ok("new", "x")
+    sh.monkeypatch.setattr(LibraryService, "find", fail)
+    (home / "state").touch()
+
+    shown = sh("show", "@last")
+
+    assert 1 == shown.code
+    assert "A fault in tui_chat (RuntimeError); the log could not be written.\n" == shown.err
+
+
+@dataclass
+class Alone:
+    """Starts ``tui-chat`` without arguments on a terminal; the app ends with ``error``."""
+
+    capture: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch
+    error: BaseException | None = None
+
+    def __call__(self) -> tuple[int, list[str]]:
+        for stream in (sys.stdin, sys.stdout):
+            self.monkeypatch.setattr(stream, "isatty", lambda: True)
+        with pytest.raises(SystemExit) as end:
+            __main__.main()
+        return end.value.code, self.capture.readouterr().err.splitlines()  # type: ignore[return-value]
+
+    def open_app(self, program: Program, conversation: str | None) -> int:
+        if self.error is not None:
+            raise self.error
+        return 0
+
+
+@pytest.fixture
+def alone(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Alone:
+    alone = Alone(capsys, monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["tui-chat"])
+    monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
+    monkeypatch.setattr(__main__, "_open_app", alone.open_app)
+    return alone
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (RuntimeError(CANARY), 1, "A fault in tui_chat (RuntimeError); see {log}."),
+        (StoreFailed("The disk is full."), 1, "The disk is full."),
+        (KeyboardInterrupt(), 130, None),
+    ],
+)
+def test_the_app_alone_ends_as_every_command_does(
+    error: BaseException, code: int, line: str | None, alone: Alone, home: Path
+) -> None:
+    alone.error = error
+
+    ended = alone()
+
+    assert (code, [line.format(log=home / "state" / "tui-chat.log")] if line else []) == ended
+
+
+def test_the_app_alone_needs_no_home_to_say_what_is_wrong(alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUI_CHAT_HOME", "~no-such-user-here/x")
+
+    code, lines = alone()
+
+    assert 1 == code
+    assert "TUI_CHAT_HOME" in lines[0]
+
+
+def test_the_app_alone_says_that_the_settings_are_beyond_measure(alone: Alone, home: Path) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "settings.toml").write_text("a = " + "[" * 5000)
+
+    code, lines = alone()
+
+    assert 1 == code
+    assert "settings.toml" in lines[0]
+    assert len(lines) <= 2
+
+
+def test_a_start_without_a_stdin_is_wrong_usage_and_no_fault() -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m tui_chat <&-', sys.executable], capture_output=True, text=True, check=False
+    )
+
+    assert 2 == done.returncode
+    assert "Traceback" not in done.stderr
 
 
 def test_settings_are_shown_set_and_reported(sh: Shell) -> None:

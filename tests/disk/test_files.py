@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tui_chat.core.errors import StoreFailed
+from tui_chat.core.errors import BadInput, StoreFailed
 from tui_chat.disk import files
 from tui_chat.disk.files import FileAt
 from tui_chat.disk.paths import places, private_folder
@@ -37,6 +37,17 @@ def test_without_one_the_platforms_folders_are_used(monkeypatch: pytest.MonkeyPa
 
     assert here.data.is_relative_to(tmp_path)
     assert here.data.name == "tui-chat"
+
+
+def test_a_home_that_cannot_be_found_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match="TUI_CHAT_HOME"):
+        places({"TUI_CHAT_HOME": "~no-such-user-here/x"})
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(BadInput, match="TUI_CHAT_HOME"):
+        places({"TUI_CHAT_HOME": "x"})
+    monkeypatch.chdir(tmp_path)
 
 
 def test_new_folders_are_private_and_so_are_their_new_parents(tmp_path: Path) -> None:

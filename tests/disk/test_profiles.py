@@ -87,6 +87,8 @@ def test_removing_a_profile_erases_its_files_and_no_others(profiles: Profiles) -
         "{}",
         '{"version": 1, "profiles": [{"id": "../../etc", "name": "x"}]}',
         '{"version": 2, "profiles": []}',
+        "[" * 100_000,
+        '{"version": ' + "9" * 5000 + "}",
     ],
 )
 def test_a_damaged_list_is_never_taken_for_an_empty_one(text: str, profiles: Profiles) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,6 +105,40 @@ def test_a_file_that_is_no_toml_is_refused_with_its_line_and_left_alone(tmp_path
         file.save(Settings())
 
     assert file.path.read_text() == 'theme = "nord"\nuser = work'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a = " + "[" * 5000, "a = " + "{a = " * 5000, "first_byte_timeout = " + "9" * 5000],
+    ids=["lists", "tables", "digits"],
+)
+def test_a_file_beyond_measure_is_refused_in_a_sentence(text: str, tmp_path: Path) -> None:
+    file = written(tmp_path, text)
+
+    for use in (file.load, lambda: file.save(Settings(theme="nord")), lambda: file.set_value("theme", "nord")):
+        with pytest.raises(BadInput, match="beyond measure"):
+            use()
+    assert text == file.path.read_text()
+
+
+@pytest.mark.parametrize("text", [".".join("a" * 5000) + " = 1\n", "[" + ".".join("a" * 5000) + "]\n"])
+def test_a_name_of_thousands_of_parts_is_no_setting_and_nothing_breaks(text: str, tmp_path: Path) -> None:
+    file = written(tmp_path, text)
+
+    assert Settings() == file.load()
+    assert len(file.problems) == 1
+    with suppress(BadInput):  # the writer may give up, with a sentence
+        file.set_value("theme", "nord")
+
+
+def test_what_the_writer_cannot_follow_is_refused_and_left_alone(tmp_path: Path) -> None:
+    text = "a = " + "[" * 200 + "]" * 200
+    file = written(tmp_path, text)
+
+    assert Settings() == file.load()
+    with suppress(BadInput):  # with a sentence, where its nesting is too much for the writer alone
+        file.set_value("theme", "nord")
+    assert text in file.path.read_text()
 
 
 def test_saving_changes_only_what_differs_and_keeps_comments(tmp_path: Path) -> None:

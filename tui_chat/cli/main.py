@@ -121,21 +121,27 @@ def main(
     run = Run(make_program, open_app, environment)
     try:
         return _run(arguments, run)
-    except BrokenPipeError:
-        # The reader has seen enough (`| head`). Nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (KeyboardInterrupt, click.Abort):
-        return INTERRUPTED
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        return error.exit_code
-    except TuiChatError as error:
-        output.report(error)
-        return error.exit_code
-    except Exception as error:
-        _report_fault(error, run)
-        return 1
+    except (Exception, KeyboardInterrupt) as error:
+        return ended_by(error, run.programs)
+
+
+def ended_by(error: Exception | KeyboardInterrupt, programs: Sequence[Program]) -> int:
+    """Say in a line or two what ended the program, never with a traceback; the exit code."""
+    match error:
+        case BrokenPipeError():
+            # The reader has seen enough (`| head`). Nothing may be written at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        case KeyboardInterrupt() | click.Abort():
+            return INTERRUPTED
+        case click.ClickException():
+            error.show(sys.stderr)
+            return error.exit_code
+        case TuiChatError():
+            output.report(error)
+            return error.exit_code
+    _report_fault(error, programs)
+    return 1
 
 
 def _run(arguments: Sequence[str], run: Run) -> int:
@@ -150,7 +156,11 @@ def _run(arguments: Sequence[str], run: Run) -> int:
     return 0
 
 
-def _report_fault(error: Exception, run: Run) -> None:
+def _report_fault(error: Exception, programs: Sequence[Program]) -> None:
     """A bug: one line and where to look, never a traceback with what somebody wrote."""
-    place = f"; see {run.programs[0].record_crash(error)}" if run.programs else ""
+    place = ""
+    try:
+        place = f"; see {programs[0].record_crash(error)}" if programs else ""
+    except Exception:  # whatever it is, the person is told of the first fault
+        place = "; the log could not be written"
     output.note(f"A fault in tui_chat ({type(error).__name__}){place}.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tui_chat.core.errors import StoreFailed
+from tui_chat.core.errors import BadInput, StoreFailed
 
 APP_NAME = "tui-chat"
 HOME_VARIABLE = "TUI_CHAT_HOME"
@@ -38,9 +38,14 @@ class Places:
 
 
 def places(environment: Mapping[str, str]) -> Places:
-    """Where this run keeps things; touches no file."""
+    """Where this run keeps things; touches no file. Raises BadInput where the named folder cannot be found."""
     if home := environment.get(HOME_VARIABLE):
-        root = Path(home).expanduser().absolute()
+        try:
+            root = Path(home).expanduser().absolute()
+        except (RuntimeError, OSError) as error:  # "~somebody" who is nobody; a relative path in a folder that is gone
+            raise BadInput(
+                f"The folder named by {HOME_VARIABLE} cannot be found.", hint="Name an absolute path."
+            ) from error
         return Places(root / "data", root / "config", root / "state", root / "cache")
     # Imported here: a run with a home of its own does without it.
     from platformdirs import PlatformDirs

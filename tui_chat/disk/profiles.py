@@ -108,7 +108,7 @@ class Profiles:
             document = json.loads(data)
             version = document["version"]
             profiles = tuple(Profile(_uuid(entry["id"]), clean_name(entry["name"])) for entry in document["profiles"])
-        except (ValueError, KeyError, TypeError, BadInput) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, BadInput) as error:
             # Never treated as empty: that would hide histories and make new ones beside them.
             raise StoreFailed(
                 f"{self._path} is damaged.", hint="Restore it from a backup; the histories beside it are untouched."

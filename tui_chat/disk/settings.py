@@ -84,6 +84,11 @@ class TomlSettings:
             raise BadInput(
                 f"{self.path} is not TOML ({where}).", hint="Correct it in an editor; nothing was changed."
             ) from None
+        except (ValueError, RecursionError):
+            raise BadInput(
+                f"{self.path} cannot be read: a number or a nesting is beyond measure.",
+                hint="Correct it in an editor; nothing was changed.",
+            ) from None
 
     def _sentence(self, problem: Problem, text: str) -> str:
         line = line_of(problem.path, text)
@@ -98,8 +103,11 @@ class TomlSettings:
         # Imported here: only a run that writes settings pays for it.
         from tui_chat.disk.settings_writer import rewritten
 
-        written = rewritten(text, changes)
-        values = flattened(self._parsed(written))
+        try:
+            written = rewritten(text, changes)
+            values = flattened(self._parsed(written))
+        except (ValueError, RecursionError):  # the writer takes less than the reader does
+            values = {}
         if any(values.get(path) != value for path, value in changes.items()):
             raise BadInput(
                 f"{self.path} is written in a way that this program cannot change.",

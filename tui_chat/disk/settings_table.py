@@ -169,9 +169,13 @@ def flattened(table: Mapping[str, Any]) -> dict[Path, Any]:
     return values
 
 
+_DEEPEST = 8
+"""Tables in tables that are looked into; no setting is half as deep."""
+
+
 def _leaves(table: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Any]]:
     for name, value in table.items():
-        if isinstance(value, dict) and (value or not path):
+        if isinstance(value, dict) and (value or not path) and len(path) < _DEEPEST:
             yield from _leaves(value, (*path, name))
         else:
             yield (*path, name), value
