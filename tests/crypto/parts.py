@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 
 from tui_chat.crypto.keychain import Keychain
 from tui_chat.crypto.keys import KdfParameters
@@ -56,6 +57,7 @@ class MemoryPlace:
 
     def __init__(self, data: bytes | None = None) -> None:
         self.data = data
+        self._lock = threading.Lock()
 
     def read(self) -> bytes | None:
         return self.data
@@ -67,6 +69,9 @@ class MemoryPlace:
 
     def replace(self, data: bytes) -> None:
         self.data = data
+
+    def locked(self) -> AbstractContextManager[object]:
+        return self._lock
 
 
 def history_lock(place: MemoryPlace, backend: MemoryBackend, *, time_limit: float = 5.0) -> HistoryLock:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tests.crypto.parts import ForgetfulBackend, MemoryBackend, MemoryPlace, OtherBackend, history_lock
+from tests.crypto.parts import CHEAP, PROFILE, ForgetfulBackend, MemoryBackend, MemoryPlace, OtherBackend, history_lock
 from tui_chat.core.errors import (
     BadInput,
     DamagedHistory,
@@ -23,6 +25,7 @@ from tui_chat.core.secret import Secret
 from tui_chat.crypto.keychain import Keychain
 from tui_chat.crypto.keyfile import KeyFile
 from tui_chat.crypto.lock import HistoryLock
+from tui_chat.disk.files import FileAt
 
 PASSPHRASE = Secret("correct horse")
 
@@ -287,6 +290,46 @@ async def test_a_lost_keyring_item_can_be_replaced_after_recovery(place: MemoryP
 
     assert data == await history_lock(place, backend).unlock_with_keyring()
     assert len(backend.items) == 1
+
+
+class SlowFile(FileAt):
+    """A file between whose reading and changing there is time for another process to change it."""
+
+    def read(self) -> bytes | None:
+        data = super().read()
+        time.sleep(0.05)
+        return data
+
+
+async def test_slots_that_are_changed_by_two_processes_at_once_are_all_kept(
+    tmp_path: Path, backend: MemoryBackend
+) -> None:
+    file = SlowFile(tmp_path / "keys.json")
+    locks = [HistoryLock(PROFILE, file, Keychain(backend=lambda: backend), price=CHEAP) for _ in range(3)]
+    data = await locks[0].create_with_keyring()
+    for lock in locks[1:]:
+        await lock.unlock_with_keyring()
+
+    code, *_ = await asyncio.gather(
+        locks[0].make_recovery_code(), locks[1].set_passphrase(PASSPHRASE), locks[2].add_keyring()
+    )
+
+    assert await locks[0].unlock_with_recovery(Secret(code)) == data
+    assert await locks[0].unlock_with_passphrase(PASSPHRASE) == data
+    assert await locks[0].unlock_with_keyring() == data
+
+
+async def test_a_keyring_slot_that_two_processes_replace_at_once_leaves_one_item(
+    tmp_path: Path, backend: MemoryBackend
+) -> None:
+    file = SlowFile(tmp_path / "keys.json")
+    locks = [HistoryLock(PROFILE, file, Keychain(backend=lambda: backend), price=CHEAP) for _ in range(2)]
+    data = await locks[0].create_with_keyring()
+    await locks[1].unlock_with_keyring()
+    await asyncio.gather(*(lock.add_keyring() for lock in locks))
+
+    assert len(backend.items) == 1
+    assert await locks[0].unlock_with_keyring() == data
 
 
 async def test_forgetting_removes_the_item_without_unlocking(place: MemoryPlace, backend: MemoryBackend) -> None:

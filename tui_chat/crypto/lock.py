@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Protocol
 
@@ -36,6 +37,9 @@ class KeyPlace(Protocol):
 
     def replace(self, data: bytes) -> None:
         """Put this content in its place, atomically."""
+
+    def locked(self) -> AbstractContextManager[object]:
+        """No other process that takes this lock changes it meanwhile."""
 
 
 class HistoryLock:
@@ -168,11 +172,10 @@ class HistoryLock:
 
     async def add_keyring(self) -> None:
         """Make or replace the keyring slot, with an item of its own; the item before is removed."""
-        before = (await self._read()).keyring
         slot = await self._new_keyring_slot(self._opened())
-        await self._change(lambda key_file: replace(key_file, keyring=slot))
-        if before is not None:
-            await self._forget_item(before)
+        before = await self._change(lambda key_file: replace(key_file, keyring=slot))
+        if before.keyring is not None:
+            await self._forget_item(before.keyring)
 
     async def forget_keyring_item(self) -> None:
         """Remove the item from the keyring, when the whole profile is being removed. Needs no unlocking."""
@@ -183,7 +186,10 @@ class HistoryLock:
     # -- inside -----------------------------------------------------------------------
 
     async def _read(self) -> KeyFile:
-        data = await asyncio.to_thread(self._place.read)
+        return await asyncio.to_thread(self._read_now)
+
+    def _read_now(self) -> KeyFile:
+        data = self._place.read()
         if data is None:
             raise KeyMissing("The key file of this history is missing.", hint="Put it back from a backup.")
         key_file = KeyFile.from_bytes(data)
@@ -233,12 +239,19 @@ class HistoryLock:
         except TuiChatError:
             return
 
-    async def _change(self, change: Callable[[KeyFile], KeyFile]) -> None:
-        """Change the key file as it is now (another process may have changed another slot)."""
-        key_file = await self._read()
-        # The root key at hand must still be this file's before anything is wrapped for it.
-        self._unwrapped(key_file.data_keys[0], under=self._opened(), slot=DATA)
-        await asyncio.to_thread(self._place.replace, change(key_file).to_bytes())
+    async def _change(self, change: Callable[[KeyFile], KeyFile]) -> KeyFile:
+        """Change the key file as it is now (another process may have changed another slot); as it was before."""
+        root = self._opened()
+
+        def read_and_replace() -> KeyFile:
+            with self._place.locked():
+                key_file = self._read_now()
+                # The root key at hand must still be this file's before anything is wrapped for it.
+                self._unwrapped(key_file.data_keys[0], under=root, slot=DATA)
+                self._place.replace(change(key_file).to_bytes())
+            return key_file
+
+        return await asyncio.to_thread(read_and_replace)
 
     def _opened(self) -> Secret:
         if self._root is None:
