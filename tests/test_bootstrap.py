@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from tests.crypto.parts import MemoryBackend
 from tests.fakes import FakeProviders, ScriptedProvider
 from tui_chat.bootstrap import LocalProgram
 from tui_chat.core.errors import DamagedHistory, KeyMissing, KeyringUnavailable, NotFound, Refused
+from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.crypto.keychain import Keychain
 
@@ -102,6 +106,99 @@ async def test_a_history_that_is_gone_is_said_and_not_replaced_by_an_empty_one(h
         await computer.run().access().open_with_keyring()
 
     assert not history.exists()
+
+
+class Killed(BaseException):
+    """What stands for the end of the process."""
+
+
+async def test_a_first_start_that_is_killed_before_its_history_is_made_is_ended_by_the_next(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computer = Computer()
+
+    async def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as during:
+        during.setattr("tui_chat.store.open_store", die)
+        with pytest.raises(Killed):
+            await computer.run().access().create_with_keyring()
+    made = [path.name[-10:] for path in (home / "data").iterdir() if path.name.endswith((".db", ".keys.json"))]
+
+    assert made == [".keys.json"]
+    assert await titles(computer, "default") == []
+
+
+async def test_a_first_start_that_is_killed_after_its_history_is_made_opens_it_the_next_time(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computer = Computer()
+
+    async def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as during:
+        during.setattr("tui_chat.crypto.lock.HistoryLock.record_history", die)
+        with pytest.raises(Killed):
+            await computer.run().access().create_with_keyring()
+    first = await titles(computer, "default")
+    for path in (home / "data").glob("*.db*"):
+        path.unlink()
+
+    assert first == []
+    with pytest.raises(DamagedHistory):
+        await titles(computer, "default")
+
+
+async def test_a_history_that_is_gone_is_not_replaced_by_creating_it_again(home: Path) -> None:
+    computer = Computer()
+    await make_user(computer, "default", "mine")
+    for path in (home / "data").glob("*.db*"):
+        path.unlink()
+
+    with pytest.raises(DamagedHistory):
+        await computer.run().access().create_with_keyring()
+    assert list((home / "data").glob("*.db*")) == []
+
+
+FIRST_START = """
+    import asyncio, sys
+    from tui_chat.bootstrap import LocalProgram
+    from tui_chat.core.secret import Secret
+    async def main():
+        access = LocalProgram().access()
+        print("ready", flush=True)
+        sys.stdin.readline()
+        services = await access.create_with_passphrase(Secret("correct horse"))
+        await services.library.new(sys.argv[1])
+        await services.close()
+    asyncio.run(main())
+"""
+
+
+async def test_first_starts_of_several_processes_at_once_make_one_history(home: Path) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(FIRST_START)]
+    processes = [
+        subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for name in "abcd"
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in processes:  # at once: the others read on while this one starts
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=60)
+    services = await LocalProgram().access().open_with_passphrase(Secret("correct horse"))
+    rows = await services.library.listed((await services.library.index()).keys)
+    await services.close()
+    names = sorted(path.name.partition(".")[2] for path in (home / "data").iterdir())
+
+    assert [process.returncode for process in processes] == [0] * 4
+    assert sorted(row.conversation.title for row in rows) == list("abcd")
+    assert names == ["db", "json", "keys.json", "lock"]
 
 
 async def test_without_a_keyring_nothing_is_made(home: Path) -> None:

@@ -178,12 +178,10 @@ class LocalProgram:
 
         return HistoryLock(profile.id, FileAt(self._profiles.key_file(profile)), self._the_keychain())
 
-    async def _services(
-        self, profile: Profile, lock: HistoryLock, data_key: Secret, *, create: bool = False
-    ) -> Services:
-        """Open the history with its key and join everything that works on it.
+    async def _services(self, profile: Profile, lock: HistoryLock, data_key: Secret) -> Services:
+        """Open the history with its key, made where it never was, and join everything that works on it.
 
-        Without ``create`` a history that is gone is DamagedHistory, never a new one in its place.
+        A history that was there and is gone is DamagedHistory, never a new one in its place.
         """
         from tui_chat.crypto.coredump import forbid_core_dumps
         from tui_chat.store import open_store
@@ -191,7 +189,14 @@ class LocalProgram:
         forbid_core_dumps()
         path = self._profiles.history_file(profile)
         await asyncio.to_thread(private_folder, path.parent)
-        store = await open_store(path, data_key, create=create)
+        made = await lock.history_was_made()
+        store = await open_store(path, data_key, create=not made)
+        if not made:
+            try:
+                await lock.record_history()
+            except BaseException:
+                await store.close()
+                raise
         return self._join(store, _LocalKeys(lock, self._the_keychain()))
 
     def _join(self, store: ConversationStore, keys: Keys) -> Services:
@@ -276,11 +281,11 @@ class _LocalAccess:
     async def create_with_keyring(self) -> Services:
         await self._program._the_keychain().backend()  # where there is none, no profile is left behind
         profile, lock = await self._new()
-        return await self._program._services(profile, lock, await lock.create_with_keyring(), create=True)
+        return await self._program._services(profile, lock, await lock.create_with_keyring())
 
     async def create_with_passphrase(self, passphrase: Secret) -> Services:
         profile, lock = await self._new()
-        return await self._program._services(profile, lock, await lock.create_with_passphrase(passphrase), create=True)
+        return await self._program._services(profile, lock, await lock.create_with_passphrase(passphrase))
 
     def open_empty(self) -> Services:
         return self._program._join(EmptyStore(), NoKeys())

@@ -27,6 +27,7 @@ key_files = st.builds(
     passphrase=st.none()
     | st.builds(PassphraseSlot, st.just(KdfParameters()), st.binary(min_size=16, max_size=16), wrapped_keys),
     recovery=st.none() | wrapped_keys,
+    history_made=st.booleans(),
 )
 
 WRAPPED = WrappedKey(b"c" * CHECK_BYTES, b"k" * WRAPPED_BYTES)

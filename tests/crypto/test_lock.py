@@ -196,6 +196,18 @@ async def test_an_empty_passphrase_creates_nothing(place: MemoryPlace, backend: 
     assert place.data is None
 
 
+async def test_a_history_is_made_once(place: MemoryPlace, backend: MemoryBackend) -> None:
+    lock = history_lock(place, backend)
+    await lock.create_with_keyring()
+    at_first = await lock.history_was_made()
+    other = history_lock(place, backend)
+    await other.unlock_with_keyring()
+    await other.record_history()
+    await other.set_passphrase(PASSPHRASE)
+
+    assert (at_first, await lock.history_was_made()) == (False, True)
+
+
 # -- two first starts at once ------------------------------------------------------------------
 
 

@@ -8,10 +8,13 @@ A JSON object of version 1::
                               "check": hex, "key": base64},
                "recovery":   {                                                     "check": hex, "key": base64}},
      "data_keys": [{"check": hex, "key": base64}],
+     "history": "not made yet",
      "checksum": hex}
 
 ``key`` is the root key wrapped under the slot's key (in ``data_keys``: a data key wrapped under the
 root key), ``check`` recognises the key that was used (in ``data_keys``: the data key itself).
+``history`` is there until the history was made for the first time: a start that was killed in between is
+ended by the next one, and a history that is gone later is never taken for one that was not made yet.
 ``checksum`` is the SHA-256 of the rest: it tells damage from a wrong key; it does not authenticate.
 """
 
@@ -32,6 +35,7 @@ VERSION = 1
 KEYRING = "keyring"
 PASSPHRASE = "passphrase"
 RECOVERY = "recovery"
+_NOT_MADE = {"history": "not made yet"}
 DATA = "data"
 """The place of a data key in its associated data; no slot has that name."""
 
@@ -77,6 +81,7 @@ class KeyFile:
     passphrase: PassphraseSlot | None = None
     recovery: WrappedKey | None = None
     cipher: str = "chacha20"
+    history_made: bool = True
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -101,7 +106,7 @@ class KeyFile:
             "cipher": self.cipher,
             "slots": slots,
             "data_keys": [_wrapped_to_json(key) for key in self.data_keys],
-        }
+        } | ({} if self.history_made else _NOT_MADE)
         return json.dumps(content | {"checksum": _checksum(content)}, indent=1).encode() + b"\n"
 
     @classmethod
@@ -143,6 +148,7 @@ def _from_json(content: dict[str, Any]) -> KeyFile:
         passphrase=_passphrase_from_json(slots[PASSPHRASE]) if PASSPHRASE in slots else None,
         recovery=_wrapped_from_json(slots[RECOVERY]) if RECOVERY in slots else None,
         data_keys=_data_keys_from_json(content["data_keys"]),
+        history_made="history" not in content,
     )
 
 

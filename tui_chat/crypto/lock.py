@@ -73,6 +73,10 @@ class HistoryLock:
         """The names of the slots: of ``keyring``, ``passphrase``, ``recovery`` those that exist."""
         return (await self._read()).slots
 
+    async def history_was_made(self) -> bool:
+        """Whether this key file's history was ever there: then, where it is gone, it is lost."""
+        return (await self._read()).history_made
+
     # -- creating ---------------------------------------------------------------------
 
     async def create_with_keyring(self) -> Secret:
@@ -111,7 +115,7 @@ class HistoryLock:
             keys.derive_check(data, self._profile_id),
             keys.wrap(data, under=root, profile_id=self._profile_id, slot=DATA),
         )
-        key_file = KeyFile(self._profile_id, (wrapped,), keyring=keyring, passphrase=passphrase)
+        key_file = KeyFile(self._profile_id, (wrapped,), keyring=keyring, passphrase=passphrase, history_made=False)
         try:
             await asyncio.to_thread(self._place.create, key_file.to_bytes())
         except FileExistsError:
@@ -155,6 +159,10 @@ class HistoryLock:
             raise WrongKey("This history has no recovery code.", hint=_other_ways(key_file))
         key = keys.derive_from_recovery_code(code)
         return self._open(key_file, key, slot, RECOVERY, "This is not the recovery code of this history.")
+
+    async def record_history(self) -> None:
+        """Say that the history is there. To be called before anything is written into it."""
+        await self._change(lambda key_file: replace(key_file, history_made=True))
 
     # -- changing the slots of an opened history ------------------------------------------
 
