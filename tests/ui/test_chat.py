@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import pytest
+from textual import events
 
 from tests.fakes import GatedProvider, ScriptedProvider, answer
-from tests.ui.chat_app import World
+from tests.ui.chat_app import Chat, World
+from tui_chat.core.clock import now
 from tui_chat.core.errors import NotReached, RateLimited, StoreFailed, TuiChatError
 from tui_chat.core.events import Delta, Finished, TextDelta, ThinkingDelta
+from tui_chat.core.models import Message, ModelRef, Role, Status
 from tui_chat.core.ports import Body
 
 
@@ -458,3 +462,131 @@ async def test_while_a_reply_is_written_the_plan_it_was_asked_with_stays_on_show
         await chat.until_seen("4 of 24 earlier messages are not sent")
 
         assert len(shown) == 1
+
+
+async def type_at_once(chat: Chat, *keys: str) -> None:
+    """Keys as they come over a slow line: all in one read."""
+    for key in keys:
+        character = key if len(key) == 1 else None
+        chat.app.post_message(events.Key(key, character))
+    await chat.pilot.pause()
+
+
+async def test_what_is_typed_right_behind_a_new_conversation_goes_into_it() -> None:
+    async with World(ScriptedProvider(answer("one"))).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("one")
+        first = chat.screen.shown.id
+
+        await type_at_once(chat, *"old", "ctrl+n", *"new")
+        await chat.until(lambda: chat.screen.prompt.text == "new")
+        await chat.screen.show_conversation(first)
+
+        assert chat.screen.prompt.text == "old"
+
+
+async def test_prompts_sent_in_one_burst_into_new_conversations_all_arrive() -> None:
+    async with World(ScriptedProvider()).app() as chat:
+        await type_at_once(chat, *"one", "enter", "ctrl+n", *"two", "enter", "ctrl+n", *"three", "enter")
+
+        await chat.until(lambda: len(chat.screen.list._index.keys) == 3)
+        found = {hit.snippet for word in ("one", "two", "three") for hit in await chat.services.library.search(word)}
+        assert {"one", "two", "three"} <= found
+
+
+async def test_keys_behind_escape_reach_the_transcript() -> None:
+    async with World(ScriptedProvider(answer("one"))).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("one")
+
+        await type_at_once(chat, "escape", "g", "e")
+
+        await chat.until_seen("Editing an earlier message")
+        assert chat.screen.prompt.text == "question"
+
+
+async def test_an_editor_that_fails_leaves_the_app_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with World(ScriptedProvider(answer("one"))).app() as chat:
+        monkeypatch.setattr(chat.app, "suspend", contextlib.nullcontext)
+        monkeypatch.setenv("EDITOR", "false")
+        chat.screen.prompt.insert("my text")
+
+        await chat.press("ctrl+g")
+
+        await chat.until_seen("The editor ended with an error.")
+        assert chat.screen.prompt.text == "my text"
+
+
+async def test_a_conversation_stays_with_the_model_it_began_with() -> None:
+    world = World(ScriptedProvider(answer("one"), answer("two")))
+    async with world.app() as chat:
+        await chat.send("question")
+        await chat.until_seen("one")
+        first = chat.screen.shown.id
+        await chat.press("ctrl+n")
+        await chat.screen._use_model(ModelRef("test", "another"))
+        await chat.screen.show_conversation(first)
+
+        assert chat.screen.top_bar.model == "test-model"
+
+
+async def test_deleting_twice_deletes_neighbours() -> None:
+    async with World(ScriptedProvider()).app(size=(100, 40)) as chat:
+        for number in (1, 2, 3):
+            await chat.send(f"question {number}")
+            await chat.until_seen(f"reply {number}")
+        await chat.press("escape", "g", "j", "j", "d")
+        await chat.until(lambda: "question 2" not in chat.seen())
+        await chat.press("d")
+        await chat.until(lambda: "reply 2" not in chat.seen())
+
+        assert "question 3" in chat.seen()
+        assert "reply 3" in chat.seen()
+
+
+async def test_an_archived_conversation_comes_back_with_undo() -> None:
+    async with World(ScriptedProvider(answer("one"))).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("one")
+        await chat.screen.run_action("archive")
+        await chat.until(lambda: len(chat.screen.list._index.keys) == 0)
+
+        await chat.press("f8")
+
+        await chat.until(lambda: len(chat.screen.list._index.keys) == 1)
+
+
+async def test_an_abandoned_edit_comes_back_with_undo() -> None:
+    async with World(ScriptedProvider(answer("one"))).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("one")
+        await chat.press("escape", "g", "e")
+        await chat.until_seen("Editing an earlier message")
+        chat.screen.prompt.draft = "a long rewording"
+        await chat.press("escape")
+        assert chat.screen.prompt.text == ""
+
+        await chat.press("f8")
+
+        await chat.until(lambda: chat.screen.prompt.text == "a long rewording")
+
+
+async def test_a_reply_whose_writer_was_killed_a_moment_ago_becomes_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(GatedProvider())
+    services = await world.services()
+    cid = (await services.library.new("killed")).id
+    prompt = Message("prompt", None, Role.USER, "Hi", now())
+    await services.chat._store.add_prompt(cid, prompt, title="killed")
+    await services.chat._store.add_message(
+        cid, Message("reply", "prompt", Role.ASSISTANT, "", now(), status=Status.STREAMING)
+    )
+    await services.chat._store.checkpoint("reply", Body("what had arrived"), now())
+    await services.close()
+    async with world.app(conversation="killed") as chat:
+        await chat.until_seen("writing…")
+        monkeypatch.setattr(chat.services.library, "_now", lambda: now() + 11_000)
+
+        chat.app._tidy_again()
+
+        await chat.until_seen("stopped")
+        assert "what had arrived" in chat.seen()

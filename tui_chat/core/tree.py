@@ -33,7 +33,7 @@ class Tree:
     def __iter__(self) -> Iterator[MessageHeader]:
         return iter(self._headers.values())
 
-    def __contains__(self, message_id: str) -> bool:
+    def __contains__(self, message_id: str | None) -> bool:
         return message_id in self._headers
 
     def __getitem__(self, message_id: str) -> MessageHeader:

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tui_chat.core.clock import Clock
@@ -27,7 +27,7 @@ from tui_chat.core.models import (
 from tui_chat.core.ports import ConversationStore, Removal
 from tui_chat.core.tree import Tree
 from tui_chat.services.arriving import Arriving
-from tui_chat.services.endpoints import EndpointService
+from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
 from tui_chat.services.planning import Options, PlanningService
 from tui_chat.services.replies import CHECKPOINT_SECONDS, Emit, Replies
 
@@ -160,6 +160,13 @@ class ChatService:
         """The reply that is arriving in that conversation."""
         return self._of(conversation_id).arriving
 
+    def forget_queued(self, conversation_id: str, prompt_id: str) -> None:
+        """That prompt waits no longer: it was deleted."""
+        queue = self._of(conversation_id).queue
+        kept = [each for each in queue if each[0] != prompt_id]
+        queue.clear()
+        queue.extend(kept)
+
     def is_replying(self, conversation_id: str) -> bool:
         """Whether a turn is running there."""
         return self._of(conversation_id).claimed
@@ -252,7 +259,12 @@ class ChatService:
             if prompt_id not in tree:
                 return True
             prompt = await self._store.message(prompt_id)
-            arriving = Arriving(self._empty_reply(prompt_id, self._planning.model_of(conversation, options)))
+            model = self._planning.model_of(conversation, options)
+            if conversation.model is None and options.model is None and model not in (None, GUIDE_MODEL):
+                # It stays with the model it began with: another default later must not send it elsewhere.
+                conversation = replace(conversation, model=model)
+                await self._store.update_conversation(conversation)
+            arriving = Arriving(self._empty_reply(prompt_id, model))
             adopt = self._waiting_behind(turns, tree, {prompt_id, replaced})
             await self._replies.begin(conversation_id, arriving, adopt=adopt)
             turns.arriving = arriving

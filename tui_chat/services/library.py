@@ -151,7 +151,7 @@ class LibraryService:
             current = await self._store.conversation(conversation_id)
             await self._store.update_conversation(replace(current, title=before.title))
 
-        self._remember("rename", conversation_id, back)
+        self.remember("rename", conversation_id, back)
 
     async def pin(self, conversation_id: str, *, pinned: bool) -> None:
         """Keep it on top of the list, or no longer."""
@@ -160,6 +160,8 @@ class LibraryService:
     async def archive(self, conversation_id: str, *, archived: bool) -> None:
         """Take it out of the list without deleting it, or back."""
         await self._change(conversation_id, archived=archived)
+        back = partial(self._change, conversation_id, archived=not archived)
+        self.remember("archive" if archived else "unarchive", conversation_id, back)
 
     async def set_tags(self, conversation_id: str, tags: Sequence[str]) -> None:
         """Give it these tags, in this order, instead of the ones it has."""
@@ -187,7 +189,7 @@ class LibraryService:
         """Delete conversations; for 30 days it can be undone."""
         await self._store.delete_conversations(conversation_ids, self._now())
         for conversation_id in conversation_ids:
-            self._remember("delete", conversation_id, partial(self._store.undelete_conversation, conversation_id))
+            self.remember("delete", conversation_id, partial(self._store.undelete_conversation, conversation_id))
 
     async def erase(self, conversation_ids: Sequence[str]) -> None:
         """Delete them for good."""
@@ -225,7 +227,12 @@ class LibraryService:
 
     def remember_branch(self, description: str, conversation_id: str, leaf: str | None) -> None:
         """Make going back to this branch an undo step (after an edit or a new reply)."""
-        self._remember(description, conversation_id, lambda: self._store.set_head(conversation_id, leaf))
+        self.remember(description, conversation_id, lambda: self._store.set_head(conversation_id, leaf))
+
+    def remember(self, description: str, conversation_id: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Make ``run`` the next step to be undone."""
+        self._undo.append(Undo(description, conversation_id, run))
+        del self._undo[:-100]  # enough to walk back a sitting; the last 30 days are `tui-chat undelete`'s
 
     async def undo(self) -> Undo | None:
         """Take the last step back; says what it was. None where there is nothing to undo."""
@@ -273,8 +280,4 @@ class LibraryService:
 
     async def _remove(self, conversation_id: str, ids: Sequence[str] | None, kind: Removal, description: str) -> None:
         removal = await self._store.remove_messages(conversation_id, ids, kind, self._now())
-        self._remember(description, conversation_id, lambda: self._store.restore_removal(removal))
-
-    def _remember(self, description: str, conversation_id: str, run: Callable[[], Awaitable[None]]) -> None:
-        self._undo.append(Undo(description, conversation_id, run))
-        del self._undo[:-100]  # enough to walk back a sitting; the last 30 days are `tui-chat undelete`'s
+        self.remember(description, conversation_id, lambda: self._store.restore_removal(removal))

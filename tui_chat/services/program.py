@@ -15,6 +15,9 @@ from tui_chat.services.library import LibraryService
 from tui_chat.services.planning import PlanningService
 from tui_chat.services.transfer import TransferService
 
+RECOVERY_UNCONFIRMED = "recovery-unconfirmed"
+"""The remembered value that says that a recovery code was made and its writing down not confirmed."""
+
 
 class Keys(Protocol):
     """The key slots of the open history."""

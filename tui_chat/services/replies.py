@@ -139,7 +139,10 @@ class Replies:
         plan = await self._planning.request(conversation, branch, prompt.text, options, draft_id=prompt.id, ask=True)
         await emit(PlanReady(plan))
         if plan.error is not None:
-            raise OverBudget(error_sentence(plan.error), hint="Shorten the prompt, or let fewer messages be sent.")
+            hint = "Shorten the prompt, or let fewer messages be sent."
+            if plan.budget.assumed:
+                hint = f"{hint} The model's context window is not known; set it with its endpoint (f2)."
+            raise OverBudget(error_sentence(plan.error), hint=hint)
         try:
             async with aclosing(provider.stream(plan, model=model.name)) as deltas:
                 async for delta in deltas:

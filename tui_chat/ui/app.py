@@ -18,7 +18,8 @@ from textual.screen import Screen
 from tui_chat.core import clock
 from tui_chat.core.clock import Clock
 from tui_chat.core.errors import LockedError, StoreFailed, TuiChatError
-from tui_chat.services.program import Program, Services
+from tui_chat.services.library import ABANDONED_AFTER
+from tui_chat.services.program import RECOVERY_UNCONFIRMED, Program, Services
 from tui_chat.ui.screens.chat import ChatScreen
 
 if TYPE_CHECKING:
@@ -132,10 +133,25 @@ class TuiChatApp(App[None]):
                 await self._give_up(error)
             return
         self.opened.set()
+        # A reply whose writer was killed a moment ago still counts as alive.
+        self.set_timer(ABANDONED_AFTER / 1000 + 1, self._tidy_again)
+        await self._confirm_recovery_code(services, new_code)
+
+    async def _confirm_recovery_code(self, services: Services, new_code: str | None) -> None:
+        """Show a new code; until one is confirmed, say at each start that it was not."""
+        library = services.library
         if new_code is not None:
             from tui_chat.ui.screens.recovery_code import RecoveryCodeScreen
 
-            await self.push_screen_wait(RecoveryCodeScreen(new_code))
+            confirmed = await self.push_screen_wait(RecoveryCodeScreen(new_code))
+            await library.set_value(RECOVERY_UNCONFIRMED, "" if confirmed else "true")
+        if await library.value(RECOVERY_UNCONFIRMED):
+            self._chat.say("No recovery code was confirmed: without one a lost key is a lost history. f2 makes one.")
+
+    @work(group="tidy")
+    async def _tidy_again(self) -> None:
+        if self.services is not None and await self.services.library.tidy():
+            await self._chat.reload()
 
     @work(group="unlock")
     async def action_lock(self) -> None:

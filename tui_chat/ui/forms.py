@@ -378,7 +378,7 @@ class LineScreen(ModalScreen[str | None]):
         self.field.focus()
         self.field.select_all()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    async def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         # What was shown cleaned and left alone stays what it is.
         line = event.value.strip() if event.value != clean_line(self._value) else self._value

@@ -91,6 +91,8 @@ class ChatShell(Screen[None]):
         self.services: Services | None = None
         self.shown = blank()
         self.plan: ContextPlan | None = None
+        self.edited: str | None = None
+        """The message whose text the prompt holds instead of a draft."""
         self.live_plan: ContextPlan | None = None
         """What was sent for the reply that is being written."""
         self._found: Sequence[FoundServer] | None = None
@@ -109,7 +111,7 @@ class ChatShell(Screen[None]):
                 yield ConversationList(self._fetch_rows, now=self._now, id="list")
             with Vertical(id="chat"):
                 yield Static(id="title", markup=False)
-                yield ChatTranscript(now=self._now, id="transcript")
+                yield ChatTranscript(now=self._now, retry_hint="esc, then r tries again", id="transcript")
                 yield Static(id="welcome", markup=False)
                 yield Static(Content("↓ more below"), id="below", markup=False)
                 yield TruncationWarning(id="warning")
@@ -193,9 +195,10 @@ class ChatShell(Screen[None]):
         else:
             draft = self.prompt.draft if self.prompt.draft.strip() else None
             shown = self.shown
+            branch = shown.tree.path_to(self.edited)[:-1] if self.edited in shown.tree else shown.branch
             # While a reply is written and nothing new is typed, what it was asked with stays on show.
             self.plan = (self.live_plan if draft is None else None) or self.services.planning.preview(
-                shown.conversation, shown.branch, draft, shown.window
+                shown.conversation, branch, draft, shown.window
             )
             self.gauge.queued = len(self.services.chat.queued(shown.id))
         self.warning.show_plan(self.plan)

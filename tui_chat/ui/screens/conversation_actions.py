@@ -27,6 +27,8 @@ class ConversationActions(Showing):
         if self.services is None or key is None:
             return
         rows = await self.services.library.listed([key])
+        if not rows:  # deleted by another program
+            await self.refresh_list()
         if rows and rows[0].conversation.id != self.shown.id:
             await self.show_conversation(rows[0].conversation.id)
             self.list.select(key)
@@ -122,7 +124,7 @@ class ConversationActions(Showing):
             return
         await self.services.library.archive(self.shown.id, archived=True)
         self.show_blank()
-        self.say("Archived; `tui-chat list --archived` shows it.")
+        self.say("Archived: out of the list, not deleted. f8 brings it back.")
         await self.refresh_list()
 
     @work(group="dialog")

@@ -88,14 +88,16 @@ class Dialogs(Showing):
         from tui_chat.ui.editor import edit
 
         await self._warn_of_editor()
-        try:
-            with self.app.suspend():
-                text = await asyncio.to_thread(edit, self.prompt.draft)
-        except TuiChatError as error:
-            self.report(error)
-            return
-        self.prompt.draft = text
+        before, failure = self.prompt.draft, None
+        with self.app.suspend():
+            # Nothing may be raised in here: Textual would not take the terminal back.
+            try:
+                self.prompt.draft = await asyncio.to_thread(edit, before)
+            except TuiChatError as error:
+                failure = error
         self.app.refresh(layout=True)
+        if failure is not None:
+            self.report(failure)
 
     async def _warn_of_editor(self) -> None:
         """Say once that an editor may keep copies."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from textual import on
@@ -38,8 +39,6 @@ class Drafts(ChatShell):
 
     def __init__(self, program: Program, **options: Any) -> None:
         super().__init__(program, **options)
-        self.edited: str | None = None
-        """The message whose text the prompt holds instead of a draft."""
         self.draft_before_edit = ""
         self.unsent: list[Unsent] = []
         self._made: set[str] = set()
@@ -89,14 +88,16 @@ class Drafts(ChatShell):
 
     # -- on the way into the history ----------------------------------------------------------------
 
+    def take_handed_over(self) -> None:
+        """Send what was submitted, in the conversation it was typed in, before another one is shown."""
+        raise NotImplementedError
+
     async def wait_for_unsent(self) -> None:
         """Give prompts on their way a moment to arrive; what does not becomes part of its conversation's draft."""
+        self.take_handed_over()
         end = asyncio.get_running_loop().time() + SEND_SECONDS
-        # A prompt may still be a message in the screen's queue: there is nothing to wait on but that it is gone.
-        while (self.unsent or self.prompt.handed_over) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
+        while self.unsent and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - several workers, one wait
             await asyncio.sleep(0.01)
-        for text in self.prompt.handed_over:
-            self.prompt.restore(text)
         for unsent in tuple(self.unsent):
             await self.give_back(unsent)
 
@@ -133,6 +134,15 @@ class Drafts(ChatShell):
             self.prompt.draft = self.draft_before_edit
             self.run_worker(self._forget_edit(self.shown.id), group="draft")
         self.editing_line.remove_class("-on")
+
+    def abandon_edit(self) -> None:
+        """Leave the edit without sending it; undo brings it back."""
+        if self.edited is None:
+            return
+        services, conversation_id, edited, text = self.require_services(), self.shown.id, self.edited, self.prompt.draft
+        again = partial(self._keep_edit, conversation_id, edited, text)
+        services.library.remember("leaving the edit", conversation_id, again)
+        self.cancel_edit()
 
     async def resume_edit(self, conversation_id: str) -> tuple[str, str] | None:
         """The message that was being edited there when it was left, and its new text."""

@@ -20,9 +20,15 @@ class MessageActions(Showing):
         if message_id == self.live_reply:
             self.say("This reply is being written; esc stops it.")
             return
+        ids = [header.id for header in self.shown.branch]
+        place = ids.index(message_id) if message_id in ids else 0
         await self.services.library.delete_message(self.shown.id, message_id)
+        self.services.chat.forget_queued(self.shown.id, message_id)
         await self.reload()
         self.transcript.focus()
+        beside = [each for each in (*ids[place + 1 :], *reversed(ids[:place])) if each in self.shown.tree]
+        if beside:
+            self.transcript.set_current(beside[0])
         self.say("Deleted. f8 brings it back.")
 
     # -- copying ------------------------------------------------------------------------------

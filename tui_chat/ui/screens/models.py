@@ -213,6 +213,9 @@ class ModelScreen(ModalScreen[ModelRef | None]):
         except TuiChatError as error:
             self.said.fail(error)
             return
+        if len(server.models) == 1:
+            self.dismiss(ModelRef(endpoint.name, server.models[0].name))
+            return
         self._offers[endpoint.name] = Offer(endpoint, cards=server.models)
         self.filter.moved = False
         if server.models:

@@ -19,7 +19,7 @@ from textual.widgets.option_list import Option
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.services.endpoints import GUIDE
-from tui_chat.services.program import Program, Services
+from tui_chat.services.program import RECOVERY_UNCONFIRMED, Program, Services
 from tui_chat.ui.forms import AskScreen, Card, Choices, LineScreen, Pick, Said
 from tui_chat.ui.screens.settings_rows import FEWEST, MOST, Does, Line, Security, lines, stepped
 from tui_chat.ui.text import clean_line, plain
@@ -276,7 +276,8 @@ class SettingsScreen(ModalScreen[Settings]):
         except TuiChatError as error:
             self.said.fail(error)
             return
-        await self.app.push_screen_wait(RecoveryCodeScreen(code))
+        if await self.app.push_screen_wait(RecoveryCodeScreen(code)):
+            await self._services.library.set_value(RECOVERY_UNCONFIRMED, "")
         self._look()
 
 

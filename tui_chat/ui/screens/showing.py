@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from array import array
 from collections.abc import Mapping
+
+from textual.timer import Timer
 
 from tui_chat.core.errors import NotFound
 from tui_chat.core.models import Thinking
 from tui_chat.core.ports import Body, ConversationIndex
 from tui_chat.services.library import OpenedConversation
 from tui_chat.services.program import Services
-from tui_chat.ui.screens.chat_shell import blank
+from tui_chat.ui.screens.chat_shell import blank, reporting
 from tui_chat.ui.screens.drafts import Drafts
 from tui_chat.ui.shown import Shown
 
@@ -27,6 +30,8 @@ class Showing(Drafts):
 
     live_reply: str | None = None
     """The id of the reply that is being drawn as it arrives."""
+
+    _waiting: Timer | None = None
 
     # -- the history ----------------------------------------------------------------------------
 
@@ -62,12 +67,23 @@ class Showing(Drafts):
             return
         await self.wait_for_unsent()
         await self._leave()
-        if not self.shown.stored:
-            await self.services.library.set_value("place", "{}")
+        await self.keep_place()
+
+    async def keep_place(self) -> None:
+        """Remember which conversation is on show, and where in it, for the next start."""
+        if self.services is None:
             return
         message, line = self.transcript.scroll_state() or (None, 0)
-        place = {"conversation": self.shown.id, "message": message, "line": line}
+        place = {"conversation": self.shown.id, "message": message, "line": line} if self.shown.stored else {}
         await self.services.library.set_value("place", json.dumps(place))
+
+    @reporting
+    async def _keep_place_reporting(self) -> None:
+        await self.keep_place()
+
+    def keep_place_soon(self) -> None:
+        """The same behind what is happening now: kill -9 must not lose it either."""
+        self.run_worker(self._keep_place_reporting(), group="draft")
 
     async def show_new(self) -> None:
         """Leave the conversation on show for a new one."""
@@ -106,6 +122,7 @@ class Showing(Drafts):
             self.begin_edit(*edit)
         self.join_arriving()
         self.show_surroundings()
+        self.keep_place_soon()
 
     async def _read(self, conversation_id: str) -> tuple[OpenedConversation, Mapping[str, Body]]:
         """What opening one takes: its tree, and the texts of its last page."""
@@ -126,12 +143,13 @@ class Showing(Drafts):
     def _forget_shown(self) -> None:
         """Nothing of the conversation that was on show may act on the next one; its edit is kept and resumed."""
         self.live_reply = self.live_plan = None
-        self.key_bar.urgent = ""
+        self.stop_waiting()
         self.edited = None
         self.editing_line.remove_class("-on")
 
     async def _leave(self) -> None:
         """Keep the draft of the conversation on show; one that nobody ever did anything with is forgotten."""
+        self.take_handed_over()
         await self.save_draft()
         services, shown = self.require_services(), self.shown
         on_its_way = any(unsent.shown.id == shown.id for unsent in self.unsent)
@@ -165,7 +183,35 @@ class Showing(Drafts):
                 self.transcript.feed_thinking(arriving.reply.id, part.text)
         self.transcript.feed(arriving.reply.id, body.text)
         self.live_reply = arriving.reply.id
+        self.wait_for_words()
+        if body.text or body.parts:
+            self.words_came()
+
+    # -- waiting for the first words ------------------------------------------------------------
+
+    def wait_for_words(self) -> None:
+        """Say that a reply can be stopped, and how long nothing of it has come."""
+        self.stop_waiting()
         self.key_bar.urgent = "esc stop"
+        since = time.monotonic()
+
+        def count() -> None:
+            self.key_bar.urgent = f"esc stop · waiting {time.monotonic() - since:.0f} s"
+
+        self._waiting = self.set_interval(1, count)
+
+    def words_came(self) -> None:
+        """Something of the reply has come."""
+        if self._waiting is not None:
+            self.stop_waiting()
+            self.key_bar.urgent = "esc stop"
+
+    def stop_waiting(self) -> None:
+        """No reply is being written here."""
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
+        self.key_bar.urgent = ""
 
 
 def _place_from(text: str | None) -> Place:

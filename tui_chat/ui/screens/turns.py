@@ -19,7 +19,8 @@ from tui_chat.core.events import (
     TurnEnded,
     TurnEvent,
 )
-from tui_chat.core.models import Message, Role
+from tui_chat.core.models import Message, Role, Status
+from tui_chat.services.endpoints import GUIDE_MODEL
 from tui_chat.services.replies import Emit
 from tui_chat.ui.screens.chat_shell import reporting
 from tui_chat.ui.screens.drafts import Unsent
@@ -36,15 +37,19 @@ class Turns(Showing):
     # -- sending ------------------------------------------------------------------------------
 
     @on(PromptInput.Submitted)
-    def _prompt_submitted(self, event: PromptInput.Submitted) -> None:
-        self.prompt.handed_over.remove(event.text)
+    def take_handed_over(self) -> None:
+        """Send what was submitted, in the conversation it was typed in."""
+        while self.prompt.handed_over:
+            self._submit(self.prompt.handed_over.pop(0))
+
+    def _submit(self, text: str) -> None:
         if self.services is None:
-            self.prompt.restore(event.text)
+            self.prompt.restore(text)
             self.say("The history is still locked; your prompt is kept.")
             return
-        unsent = Unsent(self.shown, event.text, self.edited)
+        unsent = Unsent(self.shown, text, self.edited)
         if unsent.edited is not None and self.services.chat.is_replying(self.shown.id):
-            self.prompt.restore(event.text)
+            self.prompt.restore(text)
             self.say("A reply is being written; esc stops it.")
             return
         self.unsent.append(unsent)
@@ -95,8 +100,10 @@ class Turns(Showing):
                 self.live_plan = plan
                 self.replan()
             case TextDelta(text) if self.live_reply:
+                self.words_came()
                 self.transcript.feed(self.live_reply, text)
             case ThinkingDelta(text) if self.live_reply:
+                self.words_came()
                 self.transcript.feed_thinking(self.live_reply, text)
             case RetryScheduled(seconds, reason):
                 self.say(f"{reason} Trying again in {seconds:.0f} s.")
@@ -107,10 +114,12 @@ class Turns(Showing):
         if prompt.parent_id == self._last_shown():
             self.take_over(self.shown.with_message(prompt))
             self.transcript.add(prompt, queued=queued)
+            self.transcript.action_last()
         else:
             await self.reread()
         if not self.shown.conversation.title:
             await self._read_title()
+        self.keep_place_soon()
         await self.refresh_list()
 
     async def _read_title(self) -> None:
@@ -120,12 +129,14 @@ class Turns(Showing):
 
     async def _show_start(self, reply: Message) -> None:
         if reply.parent_id == self._last_shown():
-            self.take_over(self.shown.with_message(reply))
+            shown = self.shown.with_message(reply)
+            model = shown.conversation.model or (None if reply.model == GUIDE_MODEL else reply.model)
+            self.take_over(replace(shown, conversation=replace(shown.conversation, model=model)))
         else:
             await self.reread()
         self.transcript.begin(reply)
         self.live_reply = reply.id
-        self.key_bar.urgent = "esc stop"
+        self.wait_for_words()
 
     def _last_shown(self) -> str | None:
         return self.shown.branch[-1].id if self.shown.branch else None
@@ -137,7 +148,10 @@ class Turns(Showing):
         self.transcript.settle(reply)
         if error is not None and reply.error != error.sentence:
             self.report(error)
-        self.key_bar.urgent = ""
+        self.stop_waiting()
+        waiting = len(self.require_services().chat.queued(self.shown.id))
+        if reply.status is not Status.COMPLETE and waiting:
+            self.say(f"{waiting} prompt{'s' if waiting > 1 else ''} behind it wait: esc, then r goes on with them.")
         self.replan()
         await self.refresh_list()
 
@@ -153,11 +167,11 @@ class Turns(Showing):
         if self.services is not None and self.services.chat.stop(self.shown.id):
             return
         if self.edited is not None:
-            self.cancel_edit()
+            self.abandon_edit()
         elif self.focused is self.prompt and self.shown.branch:
-            self.transcript.focus()
+            self.set_focus(self.transcript)  # at once, so that the next key finds it there
         else:
-            self.prompt.focus()
+            self.set_focus(self.prompt)
 
     def action_regenerate(self) -> None:
         """Another reply in a new branch; the one before can be shown again with [ or undone."""

@@ -24,6 +24,29 @@ async def run_own_binding(widget: Widget, event: events.Key) -> bool:
     return False
 
 
+async def run_binding_in_order(widget: Widget, event: events.Key) -> bool:
+    """As ``run_own_binding``, for the bindings of the screen and the app too.
+
+    What is typed behind a key that changes the screen's conversation or its focus then meets the
+    new one: keys that were sent here before the focus moved go on to where it is now.
+    """
+    focused = widget.app.screen.focused
+    if focused is not None and focused is not widget:
+        event.stop()
+        event.prevent_default()
+        focused._forward_event(events.Key(event.key, event.character))
+        return True
+    if event.is_printable:
+        return False
+    for namespace, bindings in widget.screen._binding_chain:
+        for binding in bindings.key_to_bindings.get(event.key, ()):
+            if not binding.priority and await widget.app.run_action(binding.action, namespace):
+                event.stop()
+                event.prevent_default()
+                return True
+    return False
+
+
 def own_bindings(widget: Widget) -> dict[str, list[Binding]]:
     """The bindings of the widget itself by key, after the app's keymap; none where it is not in focus."""
     # Private in Textual, and the only place where a keymap is already applied: it has a test.

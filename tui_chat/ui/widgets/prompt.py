@@ -16,7 +16,7 @@ from textual.strip import Strip
 from textual.widgets import TextArea
 
 from tui_chat.core.clean import clean
-from tui_chat.ui.widgets.ordered_keys import own_bindings, run_own_binding
+from tui_chat.ui.widgets.ordered_keys import own_bindings, run_binding_in_order
 from tui_chat.ui.widgets.pasted import PastedBlocks
 
 _MARKER = "❯ "
@@ -123,7 +123,7 @@ class PromptInput(TextArea, inherit_bindings=False):
 
     async def _on_key(self, event: events.Key) -> None:
         # What is not handled here goes on to TextArea._on_key: Textual calls every class's handler.
-        await run_own_binding(self, event)
+        await run_binding_in_order(self, event)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Enter sends only where it is set to; page keys are the screen's while all of the text is in view."""
