@@ -11,15 +11,17 @@ from tui_chat.core.models import MemorySettings, ModelRef
 DIALECTS = ("openai",)
 """What an endpoint of the user's may speak; the built-in guide has a dialect of its own."""
 
-CONTEXT_WINDOWS = range(256, 100_000_001)
-"""Tokens that a model's context window may have; any other number is somebody's mistake."""
-
 _ENDPOINT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")
 
 
 def is_endpoint_name(name: str) -> bool:
     """Whether an endpoint may be called so; ``guide`` is the built-in one."""
     return _ENDPOINT_NAME.fullmatch(name) is not None and name != "guide"
+
+
+def is_context_window(tokens: int) -> bool:
+    """Whether a model's context window may have so many tokens; any other number is somebody's mistake."""
+    return 256 <= tokens <= 100_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tui_chat.core.address import is_address
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import MemorySettings, ModelRef
-from tui_chat.core.settings import CONTEXT_WINDOWS, DIALECTS, Endpoint, Settings, is_endpoint_name
+from tui_chat.core.settings import DIALECTS, Endpoint, Settings, is_context_window, is_endpoint_name
 from tui_chat.memory import STRATEGIES
 
 Path = tuple[str, ...]
@@ -90,9 +90,7 @@ KINDS: Mapping[Path, Kind] = {
         "the name of an environment variable",
         lambda value: bool(re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,80}", value)),
     ),
-    ("endpoints", "*", "context_window"): Kind(
-        int, "a number of tokens from 256 to 100000000", CONTEXT_WINDOWS.__contains__
-    ),
+    ("endpoints", "*", "context_window"): Kind(int, "a number of tokens from 256 to 100000000", is_context_window),
     ("keymap", "*"): Kind(str, "keys separated by commas", _is_line),
 }
 

@@ -9,11 +9,12 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tui_chat.core.address import is_address, is_ipv6, read_address
+from tui_chat.core.clean import clean_line
 from tui_chat.core.errors import BadInput, NoModel, Refused, TuiChatError
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, FoundServer, ModelCard, Provider, Providers
 from tui_chat.core.secret import Secret
-from tui_chat.core.settings import CONTEXT_WINDOWS, Endpoint, Settings
+from tui_chat.core.settings import Endpoint, Settings, is_context_window
 
 GUIDE = Endpoint("guide", "", dialect="guide")
 GUIDE_MODEL = ModelRef("guide", "guide")
@@ -155,7 +156,11 @@ class EndpointService:
         raise NoModel(f"There is no endpoint {name!r}.", hint="Choose a model, or add the endpoint in the settings.")
 
     def parse(self, text: str) -> ModelRef:
-        """``ENDPOINT/NAME``; a first part that is no endpoint belongs to the model of the default endpoint."""
+        """``ENDPOINT/NAME``; a first part that is no endpoint belongs to the model of the default endpoint.
+
+        What a terminal would obey is no part of a name. Raises NoModel.
+        """
+        text = clean_line(text)
         first, slash, rest = text.partition("/")
         if slash and rest and any(endpoint.name == first for endpoint in self.all()):
             return ModelRef(first, rest)
@@ -278,13 +283,13 @@ class EndpointService:
                 cards = await self.models(endpoint)
         except (TuiChatError, TimeoutError):
             return  # not knowing is a proper answer here: the request itself will say what is wrong
-        said = any(card.name == model.name and card.context_window in CONTEXT_WINDOWS for card in cards)
+        said = any(card.name == model.name and is_context_window(card.context_window or 0) for card in cards)
         if not said and await self._store.value(f"window:{model}") is None:  # else a refusal told it
             await self._store.set_value(f"window:{model}", _UNSAID)
 
     async def learn_window(self, model: ModelRef, tokens: int) -> None:
         """The server said how many tokens this model takes; a number that no model has is not believed."""
-        if tokens in CONTEXT_WINDOWS and await self._store.value(f"window:{model}") != str(tokens):
+        if is_context_window(tokens) and await self._store.value(f"window:{model}") != str(tokens):
             await self._store.set_value(f"window:{model}", str(tokens))
 
     # -- inside -------------------------------------------------------------------------------
