@@ -115,6 +115,29 @@ def test_nothing_is_written_unless_every_file_is_understood(sh: Shell, source: P
     assert [] == sh.ok("list", "--json").json
 
 
+def test_files_that_do_not_go_together_import_nothing(sh: Shell, source: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_bytes(source.read_bytes().replace(f'"id": "{FIRST}"'.encode(), b'"id": "another-conversation"'))
+
+    imported = sh("import", str(source), str(other))
+
+    assert 1 == imported.code
+    assert [] == sh.ok("list", "--json").json
+
+
+def test_several_files_are_counted_together_and_what_both_hold_is_taken_once(
+    sh: Shell, source: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_bytes(library("another-conversation", SECOND))
+    files_ = (str(source), str(other))
+    expected = {"conversations": 3, "messages": 6, "unchanged": 1}
+
+    assert expected == sh.ok("import", *files_, "--dry-run", "--json").json
+    assert expected == sh.ok("import", *files_, "--json").json
+    assert 3 == len(sh.ok("list", "--json").json)
+
+
 def test_a_foreign_or_missing_file_is_refused(sh: Shell, tmp_path: Path) -> None:
     foreign = tmp_path / "x.txt"
     foreign.write_text("hello")

@@ -78,21 +78,20 @@ def import_(run: Run, sources: tuple[Path, ...], format_: str | None, dry_run: b
     """
     contents = [_read(source) for source in sources]
 
-    async def body(services: Services) -> list[ImportCount]:
-        load = services.transfer.load
-        if dry_run or len(contents) > 1:
-            counts = [await load(data, format=format_, dry_run=True) for data in contents]
-        return counts if dry_run else [await load(data, format=format_) for data in contents]
+    async def body(services: Services) -> ImportCount:
+        return await services.transfer.load(*contents, format=format_, dry_run=dry_run)
 
-    counts = run.with_history(body, create=not dry_run, writes=not dry_run)
-    conversations = sum(count.conversations for count in counts)
-    messages = sum(count.messages for count in counts)
-    unchanged = sum(count.unchanged for count in counts)
+    count = run.with_history(body, create=not dry_run, writes=not dry_run)
     if as_json:
-        output.document({"conversations": conversations, "messages": messages, "unchanged": unchanged})
+        output.document(
+            {"conversations": count.conversations, "messages": count.messages, "unchanged": count.unchanged}
+        )
         return
     done = "Would import" if dry_run else "Imported"
-    output.line(f"{done} {conversations} conversations with {messages} messages; {unchanged} were here already.")
+    output.line(
+        f"{done} {count.conversations} conversations with {count.messages} messages; "
+        f"{count.unchanged} were here already."
+    )
 
 
 def _read(source: Path) -> bytes:

@@ -52,7 +52,8 @@ class EmptyStore:
     ) -> ImportCount:
         if not dry_run:
             await self._nothing_here()
-        return ImportCount(len(conversations), sum(len(messages) for _, messages in conversations), 0)
+        first = {conversation.id: messages for conversation, messages in reversed(conversations)}
+        return ImportCount(len(first), sum(map(len, first.values())), len(conversations) - len(first))
 
     async def value(self, key: str) -> str | None:
         return None

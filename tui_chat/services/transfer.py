@@ -47,20 +47,21 @@ class TransferService:
             exported.append(ExportedConversation(conversation, tuple(messages)))
         return exporter.dump(exported, exported_at=self._now(), generator=self._generator)
 
-    async def load(self, data: bytes, *, format: str | None = None, dry_run: bool = False) -> ImportCount:
-        """Everything in ``data``, or nothing: raises BadInput unless the whole is understood."""
-        if format is not None:
-            importer = self._named(self._importers, format)
-        else:
-            known = (each for each in self._importers.values() if each.recognises(data))
-            found = next(known, None)
-            if found is None:
-                raise BadInput(
-                    "This is not a file that tui_chat can import.", hint=f"Known formats: {', '.join(self._importers)}."
-                )
-            importer = found
-        conversations = [(each.conversation, each.messages) for each in importer.load(data)]
+    async def load(self, *contents: bytes, format: str | None = None, dry_run: bool = False) -> ImportCount:
+        """Everything in these files' contents, or nothing: raises BadInput unless all of it is understood."""
+        loaded = [each for data in contents for each in self._importer(data, format).load(data)]
+        conversations = [(each.conversation, each.messages) for each in loaded]
         return await self._store.import_conversations(conversations, dry_run=dry_run)
+
+    def _importer(self, data: bytes, format: str | None) -> Importer:
+        if format is not None:
+            return self._named(self._importers, format)
+        for importer in self._importers.values():
+            if importer.recognises(data):
+                return importer
+        raise BadInput(
+            "This is not a file that tui_chat can import.", hint=f"Known formats: {', '.join(self._importers)}."
+        )
 
     async def _all_ids(self) -> list[str]:
         ids: list[str] = []
