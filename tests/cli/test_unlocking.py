@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import unicodedata
 from pathlib import Path
 
@@ -71,6 +72,32 @@ def test_a_pipe_can_hold_the_passphrase(sh: Shell) -> None:
         sh.ok("new", "x")
     finally:
         os.close(reading)
+
+
+@pytest.mark.parametrize("pipe", [False, True], ids=["file", "pipe"])
+def test_a_long_passphrase_is_read_to_its_last_letter(pipe: bool, sh: Shell, tmp_path: Path) -> None:
+    def spoken(letters: str) -> str:
+        path = tmp_path / f"long{letters[-1]}"
+        if not pipe:
+            return str(secret_file(path, f"{letters}\nnext line"))
+        os.mkfifo(path, 0o600)
+        threading.Thread(target=path.write_text, args=(f"{letters}\n",)).start()
+        return str(path)
+
+    sh.monkeypatch.setenv("TUI_CHAT_PASSPHRASE_FILE", spoken("x" * 90_000 + "a"))
+    sh.ok("new", "x")
+    sh.monkeypatch.setenv("TUI_CHAT_PASSPHRASE_FILE", spoken("x" * 90_000 + "b"))
+
+    assert 3 == sh("list").code
+
+
+def test_a_passphrase_file_without_an_end_is_refused(sh: Shell) -> None:
+    sh.monkeypatch.setenv("TUI_CHAT_PASSPHRASE_FILE", "/dev/zero")
+
+    made = sh("new", "x")
+
+    assert 3 == made.code
+    assert "more than" in made.err
 
 
 def test_a_wrong_passphrase_is_exit_3_and_is_not_repeated(sh: Shell, tmp_path: Path) -> None:

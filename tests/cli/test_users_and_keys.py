@@ -66,6 +66,13 @@ def test_the_status_of_no_history_is_no_slots(sh: Shell) -> None:
     assert {"slots": [], "keyring": None} == sh.ok("keys", "status", "--json").json
 
 
+def test_the_status_of_a_user_who_is_not_there_is_exit_4(sh: Shell) -> None:
+    asked = sh("--user", "nobody", "keys", "status", "--json")
+
+    assert (4, "") == (asked.code, asked.out)
+    assert "nobody" in asked.err
+
+
 def test_a_new_passphrase_opens_and_the_old_one_does_not(sh: Shell, tmp_path: Path) -> None:
     sh.ok("new", "x")
     assert 3 == sh("keys", "passphrase").code

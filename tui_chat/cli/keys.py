@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from tui_chat.cli import options, output
-from tui_chat.cli.run import Run, pass_run, run_until_done
+from tui_chat.cli.run import DEFAULT_USER, Run, no_history_of, pass_run, run_until_done
 from tui_chat.cli.unlock import Unlocking
 from tui_chat.core.errors import KeyringLocked, KeyringUnavailable
 from tui_chat.services.program import Program, Services
@@ -26,6 +26,8 @@ def status(run: Run, as_json: bool) -> None:
 
     async def body(program: Program) -> tuple[Sequence[str], str | None]:
         access = program.access()
+        if program.user != DEFAULT_USER and not await access.exists():
+            raise no_history_of(program.user)
         return await access.slots(), await access.keyring()
 
     slots, keyring = run.do(body)

@@ -94,9 +94,14 @@ class Run:
             return services
         if program.user == DEFAULT_USER and not writes:
             return access.open_empty()
-        if program.user == DEFAULT_USER:
-            raise NotFound("There is no history yet.", hint="`tui-chat`, `ask`, `new` and `import` make one.")
-        raise NotFound(f"There is no history of a user “{program.user}”.", hint="`tui-chat users` lists the users.")
+        raise no_history_of(program.user)
+
+
+def no_history_of(user: str) -> NotFound:
+    """Why there is nothing to open."""
+    if user == DEFAULT_USER:
+        return NotFound("There is no history yet.", hint="`tui-chat`, `ask`, `new` and `import` make one.")
+    return NotFound(f"There is no history of a user “{user}”.", hint="`tui-chat users` lists the users.")
 
 
 def run_until_done(body: Coroutine[Any, Any, Result]) -> Result:

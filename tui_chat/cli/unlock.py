@@ -20,8 +20,8 @@ NEW_PASSPHRASE_FILE = "TUI_CHAT_NEW_PASSPHRASE_FILE"
 RECOVERY_FILE = "TUI_CHAT_RECOVERY_FILE"
 
 _TRIES = 3
-_LONGEST = 4096
-"""Bytes of a secret's file that are read; no passphrase is longer."""
+_LONGEST = 1_000_000
+"""Bytes of a secret's line; what has no end is no passphrase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def first_line(path: str, variable: str) -> Secret:
         status = os.fstat(descriptor)
         if os.name == "posix" and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
             raise LockedError(f"The file named by {variable} can be read by others.", hint=f"chmod 600 {path}")
-        line = _read_line(descriptor)
+        line = _read_line(descriptor, variable)
     except OSError as error:
         raise LockedError(f"The file named by {variable} cannot be read ({error.strerror}).") from error
     finally:
@@ -127,13 +127,12 @@ def first_line(path: str, variable: str) -> Secret:
     return secret
 
 
-def _read_line(descriptor: int) -> bytes:
+def _read_line(descriptor: int, variable: str) -> bytes:
     data = b""
-    while b"\n" not in data and len(data) < _LONGEST:
-        piece = os.read(descriptor, _LONGEST)
-        if not piece:
-            break
+    while b"\n" not in data and (piece := os.read(descriptor, 65_536)):  # a pipe gives what it has, not all
         data += piece
+        if len(data) > _LONGEST:
+            raise LockedError(f"The file named by {variable} holds more than {_LONGEST:,} bytes in its first line.")
     return data.split(b"\n", 1)[0].removesuffix(b"\r")
 
 
