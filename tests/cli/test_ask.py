@@ -72,6 +72,35 @@ def test_options_hold_for_one_request_of_a_known_conversation(sh: Shell, server:
     assert ("be kind", None, None) == (made["system_prompt"], made["model"], made["memory"])
 
 
+@pytest.mark.parametrize("how", [(), ("--no-save",)], ids=["saved", "unsaved"])
+def test_an_empty_system_prompt_drops_it_for_one_request(how: tuple[str, ...], sh: Shell, server: Loopback) -> None:
+    sh.ok("new", "Talk", "-s", "be kind")
+
+    sh.ok("ask", "-c", "Talk", "one", *MODEL, "-s", "", *how)
+
+    assert [{"role": "user", "content": "one"}] == sent(server)
+    assert "be kind" == sh.ok("list", "--json").json[0]["system_prompt"]
+
+
+def test_a_system_prompt_that_is_no_unicode_is_planned_as_it_is_sent(sh: Shell, server: Loopback) -> None:
+    sh.ok("new", "Talk")
+
+    turn = sh.ok("ask", "-c", "Talk", "one", *MODEL, "-s", "be \udcff", "--json").json
+
+    assert {"role": "system", "content": "be \ufffd"} == sent(server)[0]
+    assert sent(server) == turn["plan"]["payload"]
+
+
+def test_where_no_turn_began_there_is_no_json_and_the_help_says_so(sh: Shell, server: Loopback) -> None:
+    sh.ok("new", "Talk")
+
+    asked = sh("ask", "-c", "Nobody", "one", *MODEL, "--json")
+
+    assert (4, "") == (asked.code, asked.out)
+    assert "no such conversation" in asked.err
+    assert "no turn began" in " ".join(sh.ok("ask", "--help").out.split())
+
+
 def test_json_holds_the_whole_turn(sh: Shell, server: Loopback) -> None:
     turn = sh.ok("ask", "Hi", *MODEL, "--json").json
 

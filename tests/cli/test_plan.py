@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -41,6 +42,24 @@ def test_what_is_planned_is_what_is_sent(sh: Shell, talk: Loopback) -> None:
     sh.ok("ask", "-c", "@last", "four", *options)
 
     assert planned == talk.last.json["messages"]
+
+
+@pytest.mark.parametrize("where", ["before the command", "behind it"])
+def test_the_model_of_a_run_is_planned_for_as_it_is_asked(where: str, sh: Shell, talk: Loopback) -> None:
+    sh.ok("config", "set", "endpoints.small.base_url", talk.url)
+    sh.ok("config", "set", "endpoints.small.context_window", "4096")
+    small = ("--model", "small/tiny")
+
+    def run(*arguments: str) -> dict[str, Any]:
+        whole = (*small, *arguments) if where == "before the command" else (*arguments, *small)
+        found: dict[str, Any] = sh.ok(*whole).json
+        return found
+
+    planned = run("plan", "@last", "--draft", "four", "--json")
+    asked = run("ask", "-c", "@last", "four", "--json")
+
+    assert 4096 == planned["budget"]["context_window"]
+    assert planned["budget"] == asked["plan"]["budget"]
 
 
 def test_the_window_can_be_tried_out(sh: Shell, talk: Loopback) -> None:

@@ -49,6 +49,9 @@ def ask(
 
     The prompt is TEXT, then what stdin holds. TEXT is visible to every user of this computer in
     the process list; private text belongs into stdin: tui-chat ask < question.txt
+
+    --json prints one document for every turn that began, also for one that failed. Where no turn
+    began (no such conversation or endpoint, a locked history) stdout stays empty.
     """
     if conversation is not None and fresh:
         raise click.UsageError("-c and --new exclude each other.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from tui_chat.core.models import Conversation, ModelRef
+from tui_chat.core.models import Conversation, ModelRef, clean_surrogates
 from tui_chat.memory import STRATEGIES
 from tui_chat.services.program import Services
 
@@ -14,7 +14,13 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 conversation = click.argument("conversation", metavar="CONV")
 conversations = click.argument("conversations", metavar="CONV...", nargs=-1, required=True)
 model = click.option("--model", metavar="ENDPOINT/NAME", help="The model that answers.")
-system = click.option("-s", "--system", metavar="TEXT", help="The system prompt.")
+system = click.option(
+    "-s",
+    "--system",
+    metavar="TEXT",
+    callback=lambda _context, _option, text: text and clean_surrogates(text),
+    help="The system prompt.",
+)
 strategy = click.option(
     "--strategy", type=click.Choice([each.name for each in STRATEGIES]), help="What the model gets to remember."
 )

@@ -56,7 +56,7 @@ def plan(
     async def body(services: Services) -> None:
         found = await services.library.find(conversation)
         wanted = Options(
-            model=options.model_named(services, model),
+            model=options.model_named(services, model or run.model),
             strategy=strategy,
             max_messages=max_messages,
             context_window=context_window,

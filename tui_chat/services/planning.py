@@ -18,7 +18,10 @@ from tui_chat.services.endpoints import ContextWindow, EndpointService
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What holds for one request only; None where the conversation's or the user's settings do."""
+    """What holds for one request only; None where the conversation's or the user's settings do.
+
+    An empty ``system_prompt`` is none at all.
+    """
 
     model: ModelRef | None = None
     strategy: str | None = None
@@ -29,7 +32,9 @@ class Options:
 
     def applied_to(self, conversation: Conversation) -> Conversation:
         """The conversation as this request sees it."""
-        return replace(conversation, system_prompt=self.system_prompt) if self.system_prompt else conversation
+        if self.system_prompt is None:
+            return conversation
+        return replace(conversation, system_prompt=self.system_prompt or None)
 
 
 class PlanningService:
