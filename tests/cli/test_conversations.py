@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 import pytest
@@ -20,6 +21,26 @@ def test_new_prints_the_id_alone(sh: Shell) -> None:
     made = sh.ok("new", "First")
 
     assert f"{sh.ok('list', '--json').json[0]['id']}\n" == made.out
+
+
+def test_the_name_of_a_model_is_kept_without_what_a_terminal_obeys(sh: Shell) -> None:
+    sh.ok("new", "x", "--model", "guide/\udcff\x1b[2J\nm")
+
+    assert {"endpoint": "guide", "name": "\ufffd\ufffd[2J m"} == sh.ok("list", "--json").json[0]["model"]
+    assert json.loads(sh.ok("export", "--all").out)
+
+
+@pytest.mark.parametrize(("on", "off", "field"), [("pin", "unpin", "pinned"), ("archive", "unarchive", "archived")])
+def test_what_is_switched_on_is_switched_off(on: str, off: str, field: str, sh: Shell) -> None:
+    sh.ok("new", "x")
+
+    states = []
+    for command in (on, on, off):
+        sh.ok(command, "x")
+        states.append(sh.ok("show", "x", "--json").json["conversations"][0][field])
+
+    assert [True, True, False] == states
+    assert 4 == sh(on, "Nobody").code
 
 
 def test_the_first_command_that_writes_says_that_it_made_the_user(sh: Shell) -> None:

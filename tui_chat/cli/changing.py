@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import click
 
@@ -12,7 +13,7 @@ from tui_chat.cli.unlock import may_prompt
 from tui_chat.core.errors import Ambiguous, BadInput, NotFound
 from tui_chat.core.forms import conversation_form
 from tui_chat.core.models import Conversation
-from tui_chat.services.library import KEPT_DAYS
+from tui_chat.services.library import KEPT_DAYS, LibraryService
 from tui_chat.services.program import Services
 
 
@@ -49,36 +50,36 @@ def rename(run: Run, conversation: str, title: str) -> None:
     run.with_history(body)
 
 
-@click.command()
-@options.conversation
-@pass_run
-def pin(run: Run, conversation: str) -> None:
-    """Keep a conversation on top of the app's list."""
-    _set_pinned(run, conversation, pinned=True)
+Change = Callable[[LibraryService, str], Awaitable[None]]
 
 
-@click.command()
-@options.conversation
-@pass_run
-def unpin(run: Run, conversation: str) -> None:
-    """Let a conversation take its place by time again."""
-    _set_pinned(run, conversation, pinned=False)
+def _changes(name: str, words: str, change: Change) -> click.Command:
+    """A command that does one thing to one conversation."""
+
+    @click.command(name, help=words)
+    @options.conversation
+    @pass_run
+    def command(run: Run, conversation: str) -> None:
+        async def body(services: Services) -> None:
+            await change(services.library, (await services.library.find(conversation)).id)
+
+        run.with_history(body)
+
+    return command
 
 
-@click.command()
-@options.conversation
-@pass_run
-def archive(run: Run, conversation: str) -> None:
-    """Take a conversation out of the list without deleting it."""
-    _set_archived(run, conversation, archived=True)
-
-
-@click.command()
-@options.conversation
-@pass_run
-def unarchive(run: Run, conversation: str) -> None:
-    """Put an archived conversation back into the list."""
-    _set_archived(run, conversation, archived=False)
+SWITCHES = (
+    _changes("pin", "Keep a conversation on top of the app's list.", partial(LibraryService.pin, pinned=True)),
+    _changes("unpin", "Let a conversation take its place by time again.", partial(LibraryService.pin, pinned=False)),
+    _changes(
+        "archive",
+        "Take a conversation out of the list without deleting it.",
+        partial(LibraryService.archive, archived=True),
+    ),
+    _changes(
+        "unarchive", "Put an archived conversation back into the list.", partial(LibraryService.archive, archived=False)
+    ),
+)
 
 
 @click.command()
@@ -149,7 +150,7 @@ def clear(run: Run, conversation: str) -> None:
     run.with_history(body)
 
 
-COMMANDS: Sequence[click.Command] = (new, rename, pin, unpin, archive, unarchive, tag, delete, undelete, clear)
+COMMANDS: Sequence[click.Command] = (new, rename, *SWITCHES, tag, delete, undelete, clear)
 
 
 async def _find_even_deleted(services: Services, name: str) -> Conversation:
@@ -159,17 +160,3 @@ async def _find_even_deleted(services: Services, name: str) -> Conversation:
         raise
     except NotFound:
         return await services.library.find(name, deleted=True)
-
-
-def _set_pinned(run: Run, conversation: str, *, pinned: bool) -> None:
-    async def body(services: Services) -> None:
-        await services.library.pin((await services.library.find(conversation)).id, pinned=pinned)
-
-    run.with_history(body)
-
-
-def _set_archived(run: Run, conversation: str, *, archived: bool) -> None:
-    async def body(services: Services) -> None:
-        await services.library.archive((await services.library.find(conversation)).id, archived=archived)
-
-    run.with_history(body)
