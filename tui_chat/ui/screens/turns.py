@@ -151,7 +151,7 @@ class Turns(Showing):
         self.stop_waiting()
         waiting = len(self.require_services().chat.queued(self.shown.id))
         if reply.status is not Status.COMPLETE and waiting:
-            self.say(f"{waiting} prompt{'s' if waiting > 1 else ''} behind it wait: esc, then r goes on with them.")
+            self.say(f"{waiting} prompt{'s wait' if waiting > 1 else ' waits'} behind it: esc, then r goes on.")
         self.replan()
         await self.refresh_list()
 
