@@ -114,6 +114,34 @@ class StoreContract:
 
     # -- conversations ------------------------------------------------------------------
 
+    async def test_marks_are_set_one_by_one(self, store: ConversationStore) -> None:
+        home, marked = conversation(), message()
+        await store.add_conversation(home)
+        await store.add_message(home.id, marked)
+
+        await store.mark_message(marked.id, pinned=True)
+        await store.mark_message(marked.id, excluded=True)
+        await store.mark_message(marked.id, pinned=False)
+
+        kept = await store.message(marked.id)
+        assert (kept.pinned, kept.excluded) == (False, True)
+        assert (await store.headers(home.id))[0].excluded
+        with pytest.raises(NotFound):
+            await store.mark_message("nothing", pinned=True)
+
+    async def test_a_digest_is_kept_with_its_message_and_gone_with_it(self, store: ConversationStore) -> None:
+        home, reply = conversation(), message()
+        await store.add_conversation(home)
+        await store.add_message(home.id, reply)
+        before = await store.digest(reply.id)
+
+        await store.keep_digest(reply.id, '{"entries": []}')
+        await store.keep_digest(reply.id, '{"entries": [1]}')
+        kept = await store.digest(reply.id)
+        await store.erase_conversations([home.id])
+
+        assert (before, kept, await store.digest(reply.id)) == (None, '{"entries": [1]}', None)
+
     async def test_a_conversation_comes_back_whole(self, store: ConversationStore) -> None:
         made = conversation(
             "Ein Titel 日本\0",

@@ -193,6 +193,15 @@ class ConversationStore(Protocol):
     async def finish_message(self, message: Message, at: Millis) -> None:
         """Write the final text, parts, status, error, model and usage; it enters the search index."""
 
+    async def mark_message(self, message_id: str, *, pinned: bool | None = None, excluded: bool | None = None) -> None:
+        """Set what is given: always sent, never sent."""
+
+    async def keep_digest(self, message_id: str, digest: str) -> None:
+        """Keep what the model saw when it gave this reply: JSON text of ids and reasons, gone with its message."""
+
+    async def digest(self, message_id: str) -> str | None:
+        """What was kept with ``keep_digest``; None for a reply without."""
+
     async def stop_abandoned(self, before: Millis) -> int:
         """Streaming messages with no sign of life since ``before`` become stopped; their number."""
 

@@ -25,6 +25,7 @@ class EmptyStore:
     add_message = add_prompt = checkpoint = finish_message = remove_messages = restore_removal = last_clear = (
         _nothing_here
     )
+    mark_message = keep_digest = digest = _nothing_here
     save_draft = draft = set_secret = _nothing_here
 
     async def index(

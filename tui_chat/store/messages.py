@@ -90,6 +90,23 @@ def finish(db: apsw.Connection, message: Message, at: Millis) -> None:
     raise _no_message()
 
 
+def mark(db: apsw.Connection, uuid: str, marks: Mapping[str, bool]) -> None:
+    """Set ``pinned``, ``excluded`` or both. Raises NotFound."""
+    if marks:
+        update(db, "message", _key(db, uuid), {name: int(value) for name, value in marks.items()})
+
+
+def keep_digest(db: apsw.Connection, uuid: str, digest: str) -> None:
+    """Keep a plan's digest beside its reply. Raises NotFound."""
+    db.execute("INSERT OR REPLACE INTO plan_digest(id, json) VALUES (?, ?)", (_key(db, uuid), digest))
+
+
+def digest(db: apsw.Connection, uuid: str) -> str | None:
+    """A reply's digest, None where it has none."""
+    found = fetch(db, "SELECT json FROM plan_digest JOIN message USING (id) WHERE uuid = ?", (uuid,))
+    return str(found[0][0]) if found else None
+
+
 def stop_abandoned(db: apsw.Connection, before: Millis) -> int:
     """Finish what nobody writes any more, as stopped; how many."""
     rows = fetch(db, f"{MESSAGE} WHERE m.status = 'streaming' AND m.checkpoint_at < ?", (before,))
@@ -201,6 +218,12 @@ def _parents_first(placed: Sequence[tuple[Row, int | None]]) -> list[tuple[Row, 
 def _measured_now(db: apsw.Connection, row: Row) -> Row:
     ((text, encoded),) = fetch(db, "SELECT text, parts FROM message_body WHERE id = ?", (row[0],))
     return measured(row, text, encoded)
+
+
+def _key(db: apsw.Connection, uuid: str) -> int:
+    for (key,) in fetch(db, "SELECT id FROM message WHERE uuid = ?", (uuid,)):
+        return int(key)
+    raise _no_message()
 
 
 def _require_shown(db: apsw.Connection, key: int) -> None:

@@ -23,7 +23,15 @@ def m001_conversations_and_messages(db: apsw.Connection) -> None:
     db.execute(FIRST)
 
 
-STEPS: Sequence[Step] = (m001_conversations_and_messages,)
+def m002_plan_digests(db: apsw.Connection) -> None:
+    """What the model saw when it gave a reply: ids and reasons, no text. It goes with its message."""
+    db.execute(
+        "CREATE TABLE plan_digest("
+        " id INTEGER PRIMARY KEY REFERENCES message(id) ON DELETE CASCADE, json TEXT NOT NULL) STRICT"
+    )
+
+
+STEPS: Sequence[Step] = (m001_conversations_and_messages, m002_plan_digests)
 
 
 def require_known(db: apsw.Connection, steps: Sequence[Step]) -> None:

@@ -109,6 +109,16 @@ class SqliteStore:
     async def finish_message(self, message: Message, at: Millis) -> None:
         await self._database.run(lambda db: messages.finish(db, message, at))
 
+    async def mark_message(self, message_id: str, *, pinned: bool | None = None, excluded: bool | None = None) -> None:
+        marks = {name: value for name, value in (("pinned", pinned), ("excluded", excluded)) if value is not None}
+        await self._database.run(lambda db: messages.mark(db, message_id, marks))
+
+    async def keep_digest(self, message_id: str, digest: str) -> None:
+        await self._database.run(lambda db: messages.keep_digest(db, message_id, digest))
+
+    async def digest(self, message_id: str) -> str | None:
+        return await self._database.read(lambda db: messages.digest(db, message_id))
+
     async def stop_abandoned(self, before: Millis) -> int:
         return await self._database.run(lambda db: messages.stop_abandoned(db, before))
 

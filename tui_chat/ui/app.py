@@ -225,6 +225,9 @@ class TuiChatApp(App[None]):
             try:
                 await self.leave()
             finally:
+                from tui_chat.ui.editor import erase_left_files
+
+                erase_left_files()
                 # The terminal is gone: restoring it would only write into the dead line and fail.
                 os._exit(128 + signal.SIGHUP)
 

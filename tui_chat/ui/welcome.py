@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from textual.content import Content
 
+from tui_chat.core.address import place_of
 from tui_chat.core.clean import clean_line
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer
@@ -43,5 +43,5 @@ def _found(found: Sequence[FoundServer] | None) -> str:
         return "Looking for model servers on this computer…"
     if not found:
         return "No model server is running on this computer's usual ports."
-    names = ", ".join(f"{clean_line(each.kind)} at {urlsplit(each.base_url).netloc}" for each in found)
+    names = ", ".join(f"{clean_line(each.kind)} at {place_of(each.base_url)}" for each in found)
     return f"Found on this computer: {names}. Nothing is sent there unless you choose it with ctrl+o."

@@ -6,7 +6,6 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from urllib.parse import urlsplit
 
 from textual import events, getters, on, work
 from textual.app import ComposeResult
@@ -17,6 +16,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
 from tui_chat.core import clock
+from tui_chat.core.address import place_of
 from tui_chat.core.clean import clean_line
 from tui_chat.core.clock import Clock
 from tui_chat.core.context import ContextPlan
@@ -170,7 +170,7 @@ class ChatShell(Screen[None]):
             return
         self.top_bar.reach = reach(endpoint)
         self.top_bar.model = "offline guide, not an AI" if endpoint.dialect == "guide" else model.name
-        self.top_bar.host = urlsplit(endpoint.base_url).netloc
+        self.top_bar.host = place_of(endpoint.base_url)
 
     @work(group="window", exclusive=True)
     @reporting
@@ -290,7 +290,7 @@ class ChatShell(Screen[None]):
             self._show_welcome()
 
     def say_problems(self) -> None:
-        for problem in self.program.settings_problems:
+        for problem in (*self.program.settings_problems, *self.require_services().endpoints.problems):
             self.notify(problem, title="Settings", severity="warning", timeout=10, markup=False)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
+from tui_chat.core.address import place_of
 from tui_chat.core.settings import Endpoint
 from tui_chat.services.endpoints import Reach, reach
-from tui_chat.ui.text import clean_line
 
 
 class Whereto(NamedTuple):
@@ -20,15 +19,7 @@ class Whereto(NamedTuple):
 
 def host_of(endpoint: Endpoint) -> str:
     """``127.0.0.1:11434``; empty where the address has no host (yet)."""
-    try:
-        parts = urlsplit(endpoint.base_url)
-        host, port = parts.hostname, parts.port
-    except ValueError:  # half typed, such as "http://[::1"
-        return ""
-    if not host:
-        return ""
-    host = f"[{host}]" if ":" in host else host
-    return clean_line(f"{host}:{port}" if port else host)
+    return place_of(endpoint.base_url)
 
 
 def whereto(endpoint: Endpoint) -> Whereto:

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -338,4 +338,4 @@ def _fit(text: str, width: int) -> str:
 
 
 def _date(instant: int) -> date:
-    return datetime.fromtimestamp(instant / 1000).date()
+    return clock.local(instant).date()

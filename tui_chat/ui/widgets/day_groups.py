@@ -6,6 +6,7 @@ from bisect import bisect_right
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from tui_chat.core import clock
 from tui_chat.core.clock import Millis
 from tui_chat.core.ports import ConversationIndex
 
@@ -30,7 +31,7 @@ def day_groups(index: ConversationIndex, now: Millis) -> list[Group]:
     """
     groups = [Group("Pinned", 0)] if index.pinned else []
     place, end = index.pinned, len(index.keys)
-    today = datetime.fromtimestamp(now / 1000).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = clock.local(now).replace(hour=0, minute=0, second=0, microsecond=0)
     days = (
         ("Today", today),
         ("Yesterday", today - timedelta(days=1)),
@@ -56,7 +57,7 @@ def _first_before(index: ConversationIndex, moment: datetime, place: int) -> int
 def _month(instant: Millis) -> tuple[str, datetime | None]:
     """The heading of an instant's month and that month's beginning (None: nothing before it is told apart)."""
     try:
-        moment = datetime.fromtimestamp(instant / 1000)
+        moment = clock.local(instant)
     except (OverflowError, OSError, ValueError):
         return "Long ago", None
     if moment.year < 1970:
