@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.fakes import FakeProviders, ScriptedProvider
+from tui_chat.core import catalogue
 from tui_chat.core.errors import BadInput, NoModel, Refused
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, ModelCard, Provider
@@ -281,3 +282,15 @@ async def test_a_key_that_is_saved_while_a_provider_is_opened_is_used_from_then_
     await desk.service.provider(ModelRef("home", "m"))
 
     assert providers.opened[-1][1] == Secret("sk-new")
+
+
+async def test_where_the_server_does_not_say_the_shipped_table_does(store: ConversationStore) -> None:
+    desk = Desk(store, Endpoint("cloud", "https://api.openai.com/v1"), HOME)
+    facts = catalogue.find("gpt-4o", endpoint_host="api.openai.com")
+
+    cloud = await desk.service.window(ModelRef("cloud", "gpt-4o"))
+    local = await desk.service.window(ModelRef("home", "gpt-4o"))
+
+    assert facts is not None
+    assert (cloud.tokens, cloud.assumed) == (facts.context_window, False)
+    assert (local.tokens, local.assumed) == (8192, True)

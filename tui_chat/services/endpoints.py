@@ -260,7 +260,7 @@ class EndpointService:
     # -- context windows ----------------------------------------------------------------------
 
     async def window(self, model: ModelRef, *, ask: bool = False) -> ContextWindow:
-        """The user's figure, else the server's own, else assumed.
+        """The user's figure, else the server's own, else the shipped table's, else assumed.
 
         The server's is remembered. With ``ask`` it is asked for once in a run where it is unknown or
         the server is near: those are started anew with other windows, and answer at once.
@@ -272,9 +272,10 @@ class EndpointService:
         if ask and endpoint is not None and model not in self._asked and (known is None or _is_near(endpoint)):
             await self._ask_window(endpoint, model)
             known = await self._store.value(f"window:{model}")
-        if known is None or known == _UNSAID:
-            return ContextWindow(ASSUMED_CONTEXT_WINDOW, assumed=True)
-        return ContextWindow(int(known), assumed=False)
+        if known is not None and known != _UNSAID:
+            return ContextWindow(int(known), assumed=False)
+        listed = None if endpoint is None else await asyncio.to_thread(_listed_window, endpoint, model.name)
+        return ContextWindow(listed or ASSUMED_CONTEXT_WINDOW, assumed=listed is None)
 
     async def _ask_window(self, endpoint: Endpoint, model: ModelRef) -> None:
         self._asked.add(model)
@@ -316,6 +317,18 @@ class EndpointService:
 
 def _is_near(endpoint: Endpoint) -> bool:
     return reach(endpoint) in (Reach.LOCAL, Reach.LAN)
+
+
+def _listed_window(endpoint: Endpoint, name: str) -> int | None:
+    """What the shipped table says of a model at that address; nothing of local ones, which name models freely."""
+    # Imported here: only a model whose server does not say needs the table.
+    from tui_chat.core import catalogue
+
+    if endpoint.dialect == GUIDE.dialect or not is_address(endpoint.base_url):
+        return None
+    facts = catalogue.find(name, endpoint_host=read_address(endpoint.base_url).host)
+    window = facts.context_window if facts else None
+    return window if window and is_context_window(window) else None
 
 
 def _secret_name(endpoint: Endpoint) -> str:
