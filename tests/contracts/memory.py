@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,13 +11,21 @@ from hypothesis import HealthCheck, given, settings
 from tests.memory.branches import branches, requests
 from tui_chat.core.context import ContextPlan, Entry, Kind, PayloadMessage, Reason
 from tui_chat.core.models import MessageHeader, Role
-from tui_chat.core.tokens import REQUEST_TOKENS
+from tui_chat.core.tokens import MESSAGE_TOKENS, REQUEST_TOKENS, measure
 from tui_chat.memory import Request, Strategy, sent_ids, with_payload
 
 SENT_REASONS = {
     Reason.SYSTEM, Reason.TOOLS, Reason.DRAFT, Reason.FULL, Reason.WINDOW,
     Reason.PINNED, Reason.SUMMARY, Reason.RETRIEVED, Reason.EXCERPT,
 }  # fmt: skip
+
+WARNED = {
+    Reason.BEFORE_WINDOW: "window",
+    Reason.NO_USER_MESSAGE: "window",
+    Reason.PINNED_NO_ROOM: "pin_no_room",
+    Reason.EXCLUDED: "excluded",
+}
+WARNING_OF = {"before_window": "window", "last_answer_not_sent": "window"}
 
 # Inherited properties run with one `self` a class; they keep no state in it.
 quick = settings(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
@@ -47,10 +56,22 @@ class StrategyContract:
 
         sent = [entry for entry in plan.entries if entry.sent]
         if plan.error is None:
-            assert REQUEST_TOKENS + sum(entry.tokens for entry in sent) == plan.totals.tokens
+            assert request.corrected(REQUEST_TOKENS) + sum(entry.tokens for entry in sent) == plan.totals.tokens
             assert plan.totals.tokens <= plan.budget.input
         else:
             assert sent == []
+
+    @quick
+    @given(branch=branches(), request=requests())
+    def test_the_uncorrected_size_is_that_of_what_is_sent(self, branch: list[MessageHeader], request: Request) -> None:
+        plan = self.strategy.plan(branch, request)
+
+        estimates = {header.id: header.tokens for header in branch}
+        fixed = {Kind.SYSTEM: request.system_prompt, Kind.DRAFT: request.draft}
+        sent = [entry for entry in plan.entries if entry.sent]
+        texts = [estimates[e.id or ""] if e.kind is Kind.MESSAGE else measure(fixed[e.kind] or "").tokens for e in sent]
+        expected = REQUEST_TOKENS + sum(texts) + MESSAGE_TOKENS * len(texts)
+        assert (0 if plan.error else expected) == plan.uncorrected
 
     @quick
     @given(branch=branches(), request=requests())
@@ -72,11 +93,24 @@ class StrategyContract:
     ) -> None:
         plan = self.strategy.plan(branch, request)
 
-        fates = [{entry.sent for entry in unit} for unit in reference_units(branch, plan)]
-        assert all(len(fate) == 1 for fate in fates)
+        units = reference_units(branch, plan)
+        assert all(len({entry.sent for entry in unit}) == 1 for unit in units)
+        assert all(len({entry.reason for entry in unit}) == 1 for unit in units)
         sent = [entry for entry in messages_of(plan) if entry.sent]
-        sendable = [header.id for header in branch if header.has_text]
-        assert not sent or sent[0].role is Role.USER or sendable == [entry.id for entry in sent]
+        wanted = [e.id for unit in units for e in unit if e.reason is not Reason.EXCLUDED]
+        assert not sent or sent[0].role is Role.USER or wanted == [entry.id for entry in sent]
+
+    @quick
+    @given(branch=branches(), request=requests())
+    def test_an_excluded_message_is_never_sent_and_nor_is_its_unit(
+        self, branch: list[MessageHeader], request: Request
+    ) -> None:
+        plan = self.strategy.plan(branch, request)
+
+        excluded = {header.id for header in branch if header.excluded and header.has_text}
+        for unit in reference_units(branch, plan):
+            if excluded & {entry.id for entry in unit}:
+                assert {Reason.EXCLUDED} == {entry.reason for entry in unit}
 
     @quick
     @given(branch=branches(), request=requests())
@@ -130,14 +164,20 @@ class StrategyContract:
         plan = self.strategy.plan(branch, request)
 
         with_text = [
-            (entry, header)
+            entry
             for entry, header in zip(messages_of(plan), branch, strict=True)
             if header.has_text and plan.error is None
         ]
-        left_out = [entry for entry, _ in with_text if not entry.sent]
-        sent_times = [header.created_at for entry, header in with_text if entry.sent]
-        expected = [(len(left_out), len(with_text), sent_times[0] if sent_times else None)] if left_out else []
-        assert expected == [(warning.count, warning.of, warning.since) for warning in plan.warnings]
+        left_out = Counter(WARNED[entry.reason] for entry in with_text if not entry.sent)
+        warned = {WARNING_OF.get(warning.code, warning.code): warning for warning in plan.warnings}
+        assert left_out == {about: warning.count for about, warning in warned.items()}
+        assert len(plan.warnings) == len(warned)
+        assert {len(with_text)} >= {warning.of for warning in plan.warnings}
+        if warned.get("window"):
+            times = {entry.id: header.created_at for entry, header in zip(messages_of(plan), branch, strict=True)}
+            dropped = [place for place, entry in enumerate(with_text) if WARNED.get(entry.reason) == "window"]
+            window = [times[entry.id] for entry in with_text[dropped[-1] + 1 :] if entry.sent]
+            assert warned["window"].since == (window[0] if window else None)
 
     @quick
     @given(branch=branches(), request=requests())

@@ -6,9 +6,12 @@ from hypothesis import strategies as st
 
 from tui_chat.core.context import ContextPlan, Limit, PlanError, TokenBudget, Totals, Warning
 from tui_chat.core.sentences import (
+    banner_forms,
+    cut_sentence,
     error_sentence,
     gauge_sentence,
     gravest,
+    is_grave,
     short_warning,
     warning_forms,
     warning_sentence,
@@ -47,6 +50,10 @@ def plan(
             Warning("last_answer_not_sent", 1, 1, None, Limit.TOKENS),
             "Not even the last answer is sent: the only earlier message does not fit. The model cannot see it.",
         ),
+        (Warning("pin_no_room", 1, 54), "A pinned message does not fit and is not sent."),
+        (Warning("pin_no_room", 2, 54), "2 pinned messages do not fit and are not sent."),
+        (Warning("excluded", 1, 54), "1 message is excluded by you and not sent."),
+        (Warning("excluded", 2, 54), "2 messages are excluded by you and not sent."),
     ],
 )
 def test_a_warning_says_how_many_of_how_many_and_since_when(warning: Warning, sentence: str) -> None:
@@ -55,7 +62,7 @@ def test_a_warning_says_how_many_of_how_many_and_since_when(warning: Warning, se
 
 @settings(max_examples=50)
 @given(
-    st.sampled_from(["before_window", "last_answer_not_sent"]),
+    st.sampled_from(["before_window", "last_answer_not_sent", "pin_no_room", "excluded"]),
     st.integers(1, 10**6),
     st.integers(0, 10**6),
     st.none() | st.integers(0, 10**12),
@@ -115,6 +122,79 @@ def test_the_gauge_says_what_is_sent_of_what_was_said() -> None:
 def test_the_gravest_warning_is_shown_where_there_is_room_for_one() -> None:
     many, grave = Warning("before_window", 9, 9), Warning("last_answer_not_sent", 2, 9)
 
+    pin, wish = Warning("pin_no_room", 2, 9), Warning("excluded", 9, 9)
     assert gravest((many, grave)) == grave
+    assert gravest((many, pin)) == pin
+    assert gravest((Warning("before_window", 1, 9), wish)) == Warning("before_window", 1, 9)
+    assert [is_grave((many, wish)), is_grave((many, grave)), is_grave((many, pin)), is_grave(())] == [
+        False,
+        True,
+        True,
+        False,
+    ]
     assert gravest(()) is None
     assert short_warning(many) == "9 not sent"
+
+
+def test_a_banner_of_several_reasons_names_each_then_adds_them_up() -> None:
+    window, wish = Warning("before_window", 34, 54, 1, Limit.MESSAGES), Warning("excluded", 2, 54)
+
+    assert banner_forms((wish, window), time=noon) == (
+        "34 of 54 earlier messages are not sent (older than 12:40, 3 May). The model cannot see them. "
+        "2 messages are excluded by you and not sent.",
+        "34 of 54 earlier messages are not sent. 2 messages are excluded by you and not sent.",
+        "36 of 54 earlier messages are not sent. The model cannot see them.",
+        "36 of 54 earlier messages are not sent.",
+        "36 not sent",
+    )
+
+
+def test_a_banner_of_several_reasons_never_loses_the_last_answer() -> None:
+    grave, pin = Warning("last_answer_not_sent", 2, 4, None, Limit.TOKENS), Warning("pin_no_room", 2, 4)
+
+    forms = banner_forms((grave, pin))
+
+    assert all("Not even the last answer is sent" in form for form in forms[:-1])
+    assert forms[-1] == "4 not sent"
+
+
+def test_a_banner_of_one_reason_is_that_warning() -> None:
+    warning = Warning("before_window", 34, 54, 1, Limit.MESSAGES)
+
+    assert banner_forms((warning,), time=noon) == warning_forms(warning, time=noon)
+    assert banner_forms(()) == ()
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.builds(
+            Warning,
+            st.sampled_from(["before_window", "last_answer_not_sent", "pin_no_room", "excluded"]),
+            st.integers(1, 50),
+            st.just(200),
+        ),
+        unique_by=lambda warning: warning.code,
+        min_size=1,
+    )
+)
+def test_shorter_banners_are_shorter_and_the_last_counts_all(warnings: list[Warning]) -> None:
+    forms = banner_forms(warnings, time=noon)
+    lengths = [len(form) for form in forms]
+
+    assert lengths == sorted(lengths, reverse=True)
+    assert forms[-1] == f"{sum(warning.count for warning in warnings):,} not sent"
+
+
+@pytest.mark.parametrize(
+    ("real", "sentence"),
+    [
+        (
+            2048,
+            "The server counted 2,048 tokens of ~5,900 sent: it has probably cut the beginning (context of 2,048?).",
+        ),
+        (1873, "The server counted 1,873 tokens of ~5,900 sent: it has probably cut the beginning."),
+    ],
+)
+def test_a_cut_is_said_with_both_figures(real: int, sentence: str) -> None:
+    assert cut_sentence(5900, real) == sentence

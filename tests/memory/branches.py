@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hypothesis import strategies as st
 
 from tui_chat.core.models import MessageHeader, Role, Status
 from tui_chat.memory import Request
+
+Branch = list[MessageHeader]
 
 ROLES = {"u": Role.USER, "a": Role.ASSISTANT, "s": Role.SYSTEM, "t": Role.TOOL}
 
@@ -19,6 +23,8 @@ def header(
     has_text: bool = True,
     letters: int = 20,
     other_letters: int = 0,
+    pinned: bool = False,
+    excluded: bool = False,
 ) -> MessageHeader:
     """Message ``m<index>`` of a branch, written in its ``index``-th second."""
     return MessageHeader(
@@ -35,26 +41,36 @@ def header(
         letters=letters if has_text else 0,
         other_letters=other_letters if has_text else 0,
         has_thinking=False,
-        pinned=False,
-        excluded=False,
+        pinned=pinned,
+        excluded=excluded,
     )
 
 
-def chat(spelled: str, *, tokens: int = 6) -> list[MessageHeader]:
+def chat(spelled: str, *, tokens: int = 6, pinned: Iterable[int] = (), excluded: Iterable[int] = ()) -> Branch:
     """``ua u- u_"``: a turn, one whose answer failed without a text, one whose answer is just empty."""
-    branch = []
+    branch: Branch = []
     for index, letter in enumerate(spelled.replace(" ", "")):
         if letter in ROLES:
             branch.append(header(index, ROLES[letter], tokens=tokens))
         else:
             status = Status.FAILED if letter == "-" else Status.STOPPED
             branch.append(header(index, Role.ASSISTANT, status=status, has_text=False))
+    return marked(branch, pinned=pinned, excluded=excluded)
+
+
+def marked(branch: Branch, *, pinned: Iterable[int] = (), excluded: Iterable[int] = ()) -> Branch:
+    """The branch with these messages marked as well."""
+    branch = [*branch]
+    for index in pinned:
+        branch[index] = branch[index]._replace(pinned=True)
+    for index in excluded:
+        branch[index] = branch[index]._replace(excluded=True)
     return branch
 
 
 @st.composite
-def branches(draw: st.DrawFn, *, max_size: int = 16) -> list[MessageHeader]:
-    """Any branch: broken turns, greetings, empty and failed messages, all sizes and scripts."""
+def branches(draw: st.DrawFn, *, max_size: int = 16, marks: bool = True) -> Branch:
+    """Any branch: broken turns, greetings, empty and failed messages, all sizes and scripts, pins and exclusions."""
     branch = []
     for index in range(draw(st.integers(0, max_size))):
         letters = draw(st.integers(0, 400))
@@ -67,12 +83,16 @@ def branches(draw: st.DrawFn, *, max_size: int = 16) -> list[MessageHeader]:
                 has_text=draw(st.integers(0, 5)) > 0,
                 letters=letters,
                 other_letters=draw(st.integers(0, letters)),
+                pinned=marks and draw(st.integers(0, 5)) == 5,
+                excluded=marks and draw(st.integers(0, 7)) == 7,
             )
         )
     return branch
 
 
-def requests(*, context_windows: st.SearchStrategy[int] | None = None) -> st.SearchStrategy[Request]:
+def requests(
+    *, context_windows: st.SearchStrategy[int] | None = None, low: float | None = None
+) -> st.SearchStrategy[Request]:
     """Any request, possible or not."""
     return st.builds(
         Request,
@@ -83,4 +103,8 @@ def requests(*, context_windows: st.SearchStrategy[int] | None = None) -> st.Sea
         system_prompt=st.none() | st.text(max_size=60),
         assumed=st.booleans(),
         reserved_for_reply=st.none() | st.integers(0, 8000),
+        low=st.sampled_from([1.0, 0.5, 0.5, 0.25, 0.0]) if low is None else st.just(low),
+        anchor_id=st.none() | st.integers(0, 17).map("m{}".format),
+        factor=st.sampled_from([1.0, 0.4, 1.05, 2.5]),
+        calibrated=st.booleans(),
     )

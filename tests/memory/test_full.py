@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from tests.contracts.memory import messages_of
 from tests.memory.branches import branches, chat, requests
-from tui_chat.core.context import PlanError, Reason
+from tui_chat.core.context import PlanError, Reason, Warning
 from tui_chat.core.models import MessageHeader
 from tui_chat.memory import Request, strategy
 
@@ -41,8 +41,25 @@ def test_without_a_draft_the_error_names_the_conversation_alone() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(branch=branches(), request=requests())
-def test_it_never_drops_a_message_with_a_text(branch: list[MessageHeader], request: Request) -> None:
+def test_it_never_drops_a_message_with_a_text_but_at_the_user_s_wish(
+    branch: list[MessageHeader], request: Request
+) -> None:
     plan = full.plan(branch, request)
 
-    sendable = sum(header.has_text for header in branch)
-    assert plan.totals.sent in ((sendable,) if plan.error is None else (0,))
+    reasons = {e.reason for e, header in zip(messages_of(plan), branch, strict=True) if header.has_text}
+    assert reasons <= {Reason.EXCLUDED, Reason.OVER_BUDGET if plan.error else Reason.FULL}
+
+
+def test_pins_are_simply_part_of_it_and_exclusions_are_not_sent() -> None:
+    plan = full.plan(chat("ua ua ua", pinned=[0], excluded=[3]), Request(context_window=8192))
+
+    expected = [Reason.FULL] * 2 + [Reason.EXCLUDED] * 2 + [Reason.FULL] * 2
+    assert expected == [entry.reason for entry in messages_of(plan)]
+    assert plan.warnings == (Warning("excluded", 2, 6),)
+
+
+def test_what_is_excluded_takes_no_room() -> None:
+    request = Request(context_window=200, reserved_for_reply=0, margin=0.0)
+
+    assert full.plan(chat("ua ua", tokens=46), request).error is not None
+    assert full.plan(chat("ua ua", tokens=46, excluded=[0]), request).error is None

@@ -102,8 +102,10 @@ class Totals:
 class Warning:
     """Something the person must know before sending.
 
-    ``count`` of ``of`` complete earlier messages are not sent; ``since`` is when the oldest sent
-    one was written (None where none is sent); ``limit`` is what moved the window.
+    ``count`` of ``of`` complete earlier messages are not sent for this reason, none counted in two
+    warnings; ``since`` is when the window's first was written (None where it is empty); ``limit`` is
+    what moved the window. Codes: ``last_answer_not_sent`` and ``before_window`` (the window's, one of
+    them at most), ``pin_no_room``, ``excluded``.
     """
 
     code: str
@@ -133,7 +135,12 @@ class PayloadMessage:
 
 @dataclass(frozen=True, slots=True)
 class ContextPlan:
-    """Exactly what one request sends and why; with an ``error`` nothing is sent."""
+    """Exactly what one request sends and why; with an ``error`` nothing is sent.
+
+    ``anchor`` is where the next window of blocks begins if this plan is sent; None where there is
+    nothing to remember. ``uncorrected`` is the request's estimate before any factor: what a server's
+    count is compared with to calibrate.
+    """
 
     strategy: str
     budget: TokenBudget
@@ -142,3 +149,6 @@ class ContextPlan:
     warnings: tuple[Warning, ...] = ()
     error: PlanError | None = None
     payload: tuple[PayloadMessage, ...] = field(default=(), repr=False)
+    anchor: str | None = None
+    # How it was counted, not what was decided: two plans that send the same are the same.
+    uncorrected: int = field(default=0, compare=False)

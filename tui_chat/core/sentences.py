@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from tui_chat.core import clock
 from tui_chat.core.clock import Millis
@@ -11,23 +12,52 @@ from tui_chat.core.context import ContextPlan, PlanError, Warning
 LAST_ANSWER_NOT_SENT = "last_answer_not_sent"
 """The gravest warning: the room does not even hold the newest exchange."""
 
+PIN_NO_ROOM = "pin_no_room"
+"""Nearly as grave: what was to be sent always is not."""
+
+EXCLUDED = "excluded"
+"""The lightest: it is the user's own wish."""
+
+_GRAVITY = (PIN_NO_ROOM, LAST_ANSWER_NOT_SENT)
+
 
 def gravest(warnings: Iterable[Warning]) -> Warning | None:
     """The one warning to show where there is room for one; None where all is sent."""
-    return max(warnings, key=lambda warning: (warning.code == LAST_ANSWER_NOT_SENT, warning.count), default=None)
+    return max(warnings, key=_gravity, default=None)
+
+
+def is_grave(warnings: Iterable[Warning]) -> bool:
+    """Whether one of them must not be folded away."""
+    return any(warning.code in _GRAVITY for warning in warnings)
+
+
+def banner_forms(warnings: Iterable[Warning], *, time: Callable[[Millis], str] = clock.local_time) -> tuple[str, ...]:
+    """All warnings of a plan in ever fewer words, longest first; empty where all is sent.
+
+    Every form tells of every message that is not sent: first each reason by itself, then their sum.
+    The last form, for a folded line, is only how many.
+    """
+    ordered = sorted(warnings, key=_gravity, reverse=True)
+    if len(ordered) < 2:
+        return tuple(form for warning in ordered for form in warning_forms(warning, time=time))
+    code = LAST_ANSWER_NOT_SENT if any(each.code == LAST_ANSWER_NOT_SENT for each in ordered) else "before_window"
+    total = replace(ordered[0], code=code, count=sum(each.count for each in ordered), since=None)
+    dated = " ".join(warning_forms(warning, time=time)[0] for warning in ordered)
+    plain = " ".join(_fact(warning) for warning in ordered)
+    return tuple(sorted(dict.fromkeys((dated, plain, *warning_forms(total))), key=len, reverse=True))
 
 
 def warning_forms(warning: Warning, *, time: Callable[[Millis], str] = clock.local_time) -> tuple[str, ...]:
     """The same truth in ever fewer words, longest first; each is true and complete without the others.
 
-    Every form but the last says how many of how many; the last, for a folded line, only how many.
+    Every form but the last says what is not sent; the last, for a folded line, only how many.
     """
-    fact = f"{_how_many(warning)}."
+    fact = _fact(warning)
     consequence = f"The model cannot see {'it' if warning.count == 1 else 'them'}."
     short = short_warning(warning)
+    if warning.code in (PIN_NO_ROOM, EXCLUDED):
+        return fact, short
     if warning.code == LAST_ANSWER_NOT_SENT:
-        rest = _none_fits(warning.of) if warning.count == warning.of else _how_many(warning)
-        fact = f"Not even the last answer is sent: {rest}."
         return f"{fact} {consequence}", fact, "Not even the last answer is sent.", short
     if warning.since is None:
         return f"{fact} {consequence}", fact, short
@@ -43,6 +73,13 @@ def warning_sentence(warning: Warning, *, time: Callable[[Millis], str] = clock.
 def short_warning(warning: Warning) -> str:
     """``34 not sent``"""
     return f"{warning.count:,} not sent"
+
+
+def cut_sentence(estimate: int, real: int) -> str:
+    """``The server counted 2,048 tokens of ~5,900 sent: it has probably cut the beginning (context of 2,048?).``"""
+    # A window is a round number; where the server drops whole messages its count only stays below it.
+    guess = f" (context of {real:,}?)" if real % 256 == 0 else ""
+    return f"The server counted {real:,} tokens of ~{estimate:,} sent: it has probably cut the beginning{guess}."
 
 
 def error_sentence(error: PlanError) -> str:
@@ -84,6 +121,26 @@ def budget_sentence(plan: ContextPlan) -> str:
     budget = plan.budget
     window = f"A context window of {budget.context_window:,} tokens{' (assumed)' if budget.assumed else ''}"
     return f"{window}, {budget.reserved_for_reply:,} kept for the reply, {budget.margin:.0%} margin for the estimate."
+
+
+def _gravity(warning: Warning) -> tuple[int, bool, int]:
+    rank = _GRAVITY.index(warning.code) if warning.code in _GRAVITY else -1
+    return rank, warning.code != EXCLUDED, warning.count
+
+
+def _fact(warning: Warning) -> str:
+    one = warning.count == 1
+    match warning.code:
+        case "pin_no_room":
+            who = "A pinned message does" if one else f"{warning.count:,} pinned messages do"
+            return f"{who} not fit and {'is' if one else 'are'} not sent."
+        case "excluded":
+            return f"{warning.count:,} message{' is' if one else 's are'} excluded by you and not sent."
+        case "last_answer_not_sent":
+            rest = _none_fits(warning.of) if warning.count == warning.of else _how_many(warning)
+            return f"Not even the last answer is sent: {rest}."
+        case _:
+            return f"{_how_many(warning)}."
 
 
 def _how_many(warning: Warning) -> str:

@@ -12,12 +12,17 @@ from tui_chat.core.models import MessageHeader
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request to come. Room is in tokens; ``max_messages`` counts earlier messages, not the draft.
+    """One request to come. Room is in tokens; ``max_messages`` counts earlier messages, no pins and not the draft.
 
     ``draft`` None plans without one; ``draft_id`` is its id where it is saved already. A system prompt
     of nothing but white space is none. ``assumed`` says that the context window is a guess.
     ``reserved_for_reply`` None is a quarter of the context window, at most 4,096. ``margin`` None goes
-    by the script of the letters (``memory.budget``).
+    by the script of the letters, or by ``calibrated`` (``memory.budget``).
+
+    ``low`` below 1 trims in blocks: over a limit, the window drops to this share of it and then grows
+    again from ``anchor_id``, the ``anchor`` of the last plan that was sent (None, or the id of a message
+    that is not on the branch: the branch's beginning). ``factor`` corrects every estimate, in whole
+    percents; ``calibrated`` says that it comes from enough of the server's own figures.
     """
 
     context_window: int
@@ -28,6 +33,15 @@ class Request:
     assumed: bool = False
     reserved_for_reply: int | None = None
     margin: float | None = None
+    low: float = 1.0
+    anchor_id: str | None = None
+    factor: float = 1.0
+    calibrated: bool = False
+
+    def corrected(self, estimate: int) -> int:
+        """An estimate after the factor, rounded up."""
+        # Whole numbers: 1.1 times 100 is 110.00000000000001, which would round up to 111.
+        return -(-estimate * round(self.factor * 100) // 100)
 
 
 class Strategy(Protocol):

@@ -7,39 +7,53 @@ from typing import NamedTuple
 
 from tui_chat.core.models import MessageHeader, Role
 from tui_chat.core.tokens import MESSAGE_TOKENS
+from tui_chat.memory.request import Request
 
 
 class Unit(NamedTuple):
-    """A stretch of the branch from index ``start``; only messages that can be sent are counted."""
+    """A stretch of the branch from index ``start`` to before ``end``; only messages that can be sent are counted.
+
+    A mark on one of its messages holds for the whole unit, and never beats always. Without a head - it
+    stands before the first user message - a unit cannot be pinned: no request may begin with an answer.
+    """
 
     start: int
+    end: int
     messages: int
     tokens: int
+    has_head: bool
+    pinned: bool
+    excluded: bool
 
 
-def units_of(branch: Sequence[MessageHeader]) -> list[Unit]:
-    """The branch in units, oldest first.
+def sizes_of(branch: Sequence[MessageHeader], request: Request) -> list[int]:
+    """What each message of the branch costs, in tokens."""
+    if request.factor == 1:
+        return [header.tokens + MESSAGE_TOKENS for header in branch]
+    return [request.corrected(header.tokens + MESSAGE_TOKENS) for header in branch]
+
+
+def units_of(branch: Sequence[MessageHeader], sizes: Sequence[int]) -> list[Unit]:
+    """The branch in units, oldest first, each from its first message with a text.
 
     What stands before the first user message is a unit without a head. A user message without a
     text is never sent, so it heads no unit: else a window could begin with the answer to it.
     """
-    units: list[Unit] = []
-    start = messages = tokens = 0
-    for index, header in enumerate(branch):
-        if not header.has_text:
-            continue
-        if header.role is Role.USER:
-            if messages:
-                units.append(Unit(start, messages, tokens))
-            start, messages, tokens = index, 0, 0
-        messages += 1
-        tokens += header.tokens + MESSAGE_TOKENS
-    if messages:
-        units.append(Unit(start, messages, tokens))
+    heads = [index for index, header in enumerate(branch) if header.role is Role.USER and header.characters]
+    first = next((index for index, header in enumerate(branch) if header.characters), len(branch))
+    first_head = heads[0] if heads else len(branch)
+    starts = heads if first == first_head else [first, *heads]
+    units = []
+    for start, end in zip(starts, [*starts[1:], len(branch)], strict=False):
+        messages = tokens = 0
+        pinned = excluded = False
+        for index in range(start, end):
+            header = branch[index]
+            pinned = pinned or header.pinned
+            excluded = excluded or header.excluded
+            if header.characters:
+                messages += 1
+                tokens += sizes[index]
+        has_head = start >= first_head
+        units.append(Unit(start, end, messages, tokens, has_head, pinned and has_head and not excluded, excluded))
     return units
-
-
-def first_user_message(branch: Sequence[MessageHeader]) -> int:
-    """The index of the first unit with a head; the branch's length where there is none."""
-    heads = (index for index, header in enumerate(branch) if header.role is Role.USER and header.has_text)
-    return next(heads, len(branch))

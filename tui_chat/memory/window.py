@@ -1,22 +1,27 @@
-"""The rolling window: the newest whole units that fit both limits, messages and tokens."""
+"""The rolling window: the newest whole units that fit both limits, messages and tokens, and the user's pins."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from tui_chat.core.context import ContextPlan, Limit, Reason, Warning
 from tui_chat.core.models import MessageHeader
 from tui_chat.memory.budget import fixed_parts
-from tui_chat.memory.composition import compose, reasons_from
+from tui_chat.memory.composition import compose, messages_by, reasons_from
+from tui_chat.memory.pins import pins_that_fit
 from tui_chat.memory.request import Request
-from tui_chat.memory.units import Unit, units_of
+from tui_chat.memory.units import Unit, sizes_of, units_of
 
 
 class RollingWindow:
     """Send the newest messages, at most ``max_messages``, always under the token budget as well.
 
-    It is contiguous: no older unit is sent past one that does not fit. It is computed afresh each
-    time and remembers nothing, so the same branch and request always make the same window.
+    It is contiguous but for what the user marked: no older unit is sent past one that does not fit.
+    Pinned units have their room first, newest first, and count for no limit of messages; excluded
+    ones are passed over. Exact, it is computed afresh each time and remembers nothing. In blocks
+    (``low`` below 1) it begins where it began last time while that fits, so that a server's cache of
+    the prefix holds; over a limit it drops to ``low`` of it.
     """
 
     name = "window"
@@ -24,33 +29,113 @@ class RollingWindow:
     def plan(self, branch: Sequence[MessageHeader], request: Request) -> ContextPlan:
         """The newest whole units under both limits; with room for none of them a graver warning."""
         fixed = fixed_parts(branch, request)
-        units = units_of(branch)
-        kept, limit = _newest_that_fit(units, request.max_messages, None if fixed.error else fixed.room)
-        start = 0 if kept == len(units) else units[-kept].start if kept else len(branch)
-        reasons = reasons_from(branch, start, Reason.WINDOW)
-        warnings = (_warning(branch, units, kept, limit),) if limit is not None else ()
-        return compose(self.name, branch, request, fixed, reasons, warnings=warnings, error=fixed.error)
+        sizes = sizes_of(branch, request)
+        units = units_of(branch, sizes)
+        pins, spent = pins_that_fit(units, None if fixed.error else fixed.room)
+        room = _Room(request.max_messages, None if fixed.error else fixed.room - spent)
+        start, limit = _start(units, pins, room, request, _unit_of(branch, units, request.anchor_id))
+        decided = [(unit, _reason(unit, unit.start in pins, index >= start)) for index, unit in enumerate(units)]
+        in_window = (unit for unit, reason in decided[start:] if reason is not Reason.EXCLUDED)
+        first = next((branch[unit.start] for unit in in_window), None)
+        return compose(
+            self.name,
+            branch,
+            request,
+            fixed,
+            sizes,
+            reasons_from(branch, decided),
+            warnings=_warnings(decided, first, limit),
+            error=fixed.error,
+            anchor=first.id if first and request.low < 1 else None,
+        )
 
 
-def _newest_that_fit(units: Sequence[Unit], max_messages: int, room: int | None) -> tuple[int, Limit | None]:
-    """How many of the newest units fit, and the limit that the next one breaks (None: they all fit)."""
+class _Room(NamedTuple):
+    """What the window may hold, pins apart; ``tokens`` None is boundless."""
+
+    messages: float
+    tokens: float | None
+
+    def shrunk(self, share: float) -> _Room:
+        return _Room(self.messages * share, None if self.tokens is None else self.tokens * share)
+
+
+def _start(
+    units: Sequence[Unit], pins: frozenset[int], room: _Room, request: Request, anchor: int
+) -> tuple[int, Limit | None]:
+    """The index of the window's first unit, and the limit that keeps it there (None: nothing is dropped)."""
+    exact, limit = _newest_that_fit(units, pins, room)
+    if request.low >= 1:
+        return exact, limit
+    low, low_limit = _newest_that_fit(units, pins, room.shrunk(request.low))
+    if low == 0:
+        return 0, None
+    if anchor >= exact:
+        start = anchor
+    else:
+        # Never below the newest unit where it fits at all: dropping a long last answer would save nothing.
+        newest = next((index for index in reversed(range(len(units))) if not units[index].excluded), 0)
+        start = max(exact, min(low, newest))
+    while start and _is_free(units[start - 1], pins):
+        start -= 1
+    return start, (limit or low_limit) if start else None
+
+
+def _newest_that_fit(units: Sequence[Unit], pins: frozenset[int], room: _Room) -> tuple[int, Limit | None]:
+    """The index of the oldest of the newest units that fit, and the limit that the next one breaks."""
     messages = tokens = 0
-    for kept, unit in enumerate(reversed(units)):
-        messages += unit.messages
+    for index in range(len(units) - 1, -1, -1):
+        unit = units[index]
+        if _is_free(unit, pins):
+            continue
         tokens += unit.tokens
-        if messages > max_messages:
-            return kept, Limit.MESSAGES
-        if room is not None and tokens > room:
-            return kept, Limit.TOKENS
-    return len(units), None
+        # One that is pinned but has no room breaks the limit of tokens, and counts for no other.
+        messages += 0 if unit.pinned else unit.messages
+        if messages > room.messages:
+            return index + 1, Limit.MESSAGES
+        if room.tokens is not None and tokens > room.tokens:
+            return index + 1, Limit.TOKENS
+    return 0, None
 
 
-def _warning(branch: Sequence[MessageHeader], units: Sequence[Unit], kept: int, limit: Limit) -> Warning:
-    dropped = units[: len(units) - kept]
-    return Warning(
-        code="last_answer_not_sent" if not kept and limit is Limit.TOKENS else "before_window",
-        count=sum(unit.messages for unit in dropped),
-        of=sum(unit.messages for unit in units),
-        since=branch[units[-kept].start].created_at if kept else None,
-        limit=limit,
+def _is_free(unit: Unit, pins: frozenset[int]) -> bool:
+    """Whether it takes nothing of the window's room: it is sent in any case, or never."""
+    return unit.excluded or unit.start in pins
+
+
+def _unit_of(branch: Sequence[MessageHeader], units: Sequence[Unit], anchor_id: str | None) -> int:
+    """The index of the unit that holds the anchor; 0 where it is not on this branch."""
+    if anchor_id is None:
+        return 0
+    place = next((index for index, header in enumerate(branch) if header.id == anchor_id), 0)
+    return next((index for index, unit in enumerate(units) if place < unit.end), 0)
+
+
+def _reason(unit: Unit, is_pin: bool, in_window: bool) -> Reason:
+    if unit.excluded:
+        return Reason.EXCLUDED
+    if unit.pinned:
+        return Reason.PINNED if is_pin else Reason.PINNED_NO_ROOM
+    if in_window:
+        return Reason.WINDOW
+    return Reason.BEFORE_WINDOW if unit.has_head else Reason.NO_USER_MESSAGE
+
+
+def _warnings(
+    decided: Sequence[tuple[Unit, Reason]], first: MessageHeader | None, limit: Limit | None
+) -> tuple[Warning, ...]:
+    """The window's warning, where it drops messages, then those about pins and exclusions."""
+    counts = messages_by(decided)
+    of = counts.total()
+    warnings = (
+        Warning(
+            "last_answer_not_sent" if first is None and limit is Limit.TOKENS else "before_window",
+            counts[Reason.BEFORE_WINDOW] + counts[Reason.NO_USER_MESSAGE],
+            of,
+            since=first.created_at if first else None,
+            limit=limit,
+        ),
+        Warning("pin_no_room", counts[Reason.PINNED_NO_ROOM], of),
+        Warning("excluded", counts[Reason.EXCLUDED], of),
     )
+    return tuple(warning for warning in warnings if warning.count)
