@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from tests.memory.branches import chat
 from tui_chat.core.tokens import measure
@@ -30,12 +31,17 @@ def cpu_milliseconds(work: Callable[[], object], *, rounds: int = 7) -> float:
 
 
 def main() -> None:
+    request = Request(context_window=10_000_000, draft=SENTENCE, system_prompt=SENTENCE)
     for size in (50, 1_000, 10_000):
         branch = chat("ua" * (size // 2), tokens=120)
+        marked = chat("ua" * (size // 2), tokens=120, pinned=range(0, size, 25), excluded=range(7, size, 40))
+        everything = replace(
+            request, max_messages=size, low=0.5, anchor_id=f"m{size // 4}", factor=1.15, calibrated=True
+        )
         for known in STRATEGIES:
-            request = Request(context_window=10_000_000, draft=SENTENCE, system_prompt=SENTENCE)
-            spent = cpu_milliseconds(lambda: known.plan(branch, request))  # noqa: B023 - run within the round
-            print(f"plan {known.name:8} {size:7,} messages {spent:8.2f} ms")
+            for what, messages, asked in (("", branch, request), ("all of it", marked, everything)):
+                spent = cpu_milliseconds(lambda: known.plan(messages, asked))  # noqa: B023 - run within the round
+                print(f"plan {known.name:8} {what:10} {size:7,} messages {spent:8.2f} ms")
     for name, piece in TEXTS.items():
         text = piece * (1_000_000 // len(piece))
         spent = cpu_milliseconds(lambda: measure(text), rounds=3)  # noqa: B023 - run within the round

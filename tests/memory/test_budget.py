@@ -85,6 +85,56 @@ def test_the_margin_goes_by_the_whole_branch_also_by_what_is_not_sent() -> None:
     assert plan.budget.margin == 1.00
 
 
+# -- corrected by the server's own figures ------------------------------------------------------------
+
+
+def test_uncalibrated_estimates_keep_the_large_margin_whatever_their_factor() -> None:
+    assert budget(context_window=8192, factor=1.2).margin == 0.40
+    assert budget(context_window=8192, draft="नमस्ते दुनिया").margin == 1.00
+
+
+def test_calibrated_estimates_take_5_percent_whatever_their_script() -> None:
+    assert TokenBudget(8192, False, 2048, 0.05, 5851) == budget(context_window=8192, calibrated=True)
+    assert budget(context_window=8192, calibrated=True, draft="नमस्ते दुनिया").margin == 0.05
+
+
+def test_calibrated_estimates_with_tool_results_take_12_percent_sent_or_not() -> None:
+    plan = window.plan(chat("uatta ua"), Request(context_window=8192, calibrated=True, max_messages=2))
+
+    assert plan.budget.margin == 0.12
+
+
+def test_a_margin_that_is_asked_for_holds_when_calibrated_too() -> None:
+    assert budget(context_window=8192, margin=0.3, calibrated=True).margin == 0.3
+
+
+@every_strategy
+def test_every_part_of_a_request_is_corrected_and_rounded_up(any_strategy: Strategy) -> None:
+    request = Request(context_window=8192, draft="Hm?", system_prompt="Be kind.", factor=1.1)
+
+    plan = any_strategy.plan(chat("ua", tokens=96), request)
+
+    # 1.1 times 3 + 4 for the system prompt, twice 96 + 4, 2 + 4 for the draft, and 3 for the request.
+    assert [entry.tokens for entry in plan.entries] == [8, 110, 110, 7]
+    assert (plan.totals.tokens, plan.uncorrected) == (239, 216)
+
+
+def test_a_larger_factor_leaves_room_for_fewer_messages() -> None:
+    branch = chat("ua" * 5, tokens=46)
+    request = Request(context_window=520, reserved_for_reply=0, margin=0.0)
+
+    sent = [window.plan(branch, replace(request, factor=factor)).totals.sent for factor in (0.4, 1.0, 1.2, 2.5)]
+
+    assert sent == [10, 10, 8, 4]
+
+
+@given(st.integers(0, 10**6), st.integers(8, 50))
+def test_correcting_rounds_up_and_never_by_more_than_one(estimate: int, twentieths: int) -> None:
+    exact = estimate * twentieths / 20
+
+    assert 0 <= Request(context_window=0, factor=twentieths / 20).corrected(estimate) - exact < 1
+
+
 # -- errors -----------------------------------------------------------------------------------------
 
 

@@ -45,3 +45,18 @@ def test_the_payload_stays_out_of_reprs() -> None:
     plan = strategy("window").plan(chat("u"), Request(context_window=8192))
 
     assert "a secret" not in repr(with_payload(plan, system_prompt=None, texts={"m0": "a secret"}, draft=None))
+
+
+def test_rendering_twice_gives_the_same_bytes() -> None:
+    plan = strategy("window").plan(
+        chat("ua ua ua", pinned=[0], excluded=[3]), Request(context_window=8192, draft="Hm?")
+    )
+    texts = {id: f"text of {id}" for id in sent_ids(plan)}
+
+    first, second = (
+        repr(with_payload(plan, system_prompt=None, texts=texts, draft="Hm?").payload).encode() for _ in range(2)
+    )
+
+    assert first == second
+    assert b"text of m0" in first
+    assert b"text of m2" not in first
