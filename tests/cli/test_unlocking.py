@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.conftest import Shell, secret_file
 from tests.crypto.parts import MemoryBackend
-from tui_chat.cli.unlock import may_prompt
+from tui_chat.cli.asking import may_prompt
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, *texts: str) -> list[str]:

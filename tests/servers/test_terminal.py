@@ -54,6 +54,24 @@ def quit_by_key(terminal: Terminal) -> int:
     return terminal.wait_for_exit(seconds=6)
 
 
+# -- commands that ask --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_one_signal_ends_a_command_that_asks_for_the_passphrase(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    with Computer(tmp_path).start("new", "x") as terminal:
+        terminal.wait_for("New passphrase")
+        if number == signal.SIGINT:
+            terminal.type("\x03")
+        else:
+            terminal.send_signal(number)
+
+        assert code == terminal.wait_for_exit(seconds=6)
+        assert "Traceback" not in terminal.text
+
+
 # -- the first run ----------------------------------------------------------------------
 
 

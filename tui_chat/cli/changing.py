@@ -8,8 +8,8 @@ from functools import partial
 import click
 
 from tui_chat.cli import options, output
+from tui_chat.cli.asking import confirm, may_prompt
 from tui_chat.cli.run import Run, pass_run
-from tui_chat.cli.unlock import may_prompt
 from tui_chat.core.errors import Ambiguous, BadInput, NotFound
 from tui_chat.core.forms import conversation_form
 from tui_chat.core.models import Conversation
@@ -119,7 +119,7 @@ def delete(run: Run, conversations: tuple[str, ...], forever: bool, yes: bool) -
         if not yes:
             for each in found:
                 output.note(f"  {each.id[-8:]}  {each.title}")
-            click.confirm("Erase forever?", abort=True, err=True)
+            confirm("Erase forever?")
         await services.library.erase([each.id for each in found])
 
     run.with_history(body)

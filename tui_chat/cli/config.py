@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import click
 
 from tui_chat.cli import output
+from tui_chat.cli.asking import may_prompt
 from tui_chat.cli.run import Run, pass_run
-from tui_chat.cli.unlock import may_prompt
 from tui_chat.core.settings import Endpoint, Settings
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import click
 
 from tui_chat.cli import output
+from tui_chat.cli.asking import ENDING
 from tui_chat.cli.unlock import Unlocking
 from tui_chat.core.errors import NotFound
 from tui_chat.services.program import Program, Services
@@ -116,7 +115,7 @@ def run_until_done(body: Coroutine[Any, Any, Result]) -> Result:
             received.append(number)
             task.cancel()
 
-        for number in _SIGNALS:
+        for number in ENDING:
             loop.add_signal_handler(number, cancel, number)
         try:
             return await task  # asyncio.run cancels this at Ctrl-C, and with it the task
@@ -125,13 +124,11 @@ def run_until_done(body: Coroutine[Any, Any, Result]) -> Result:
                 raise click.exceptions.Exit(128 + received[0]) from None
             raise
         finally:
-            for number in _SIGNALS:
+            for number in ENDING:
                 loop.remove_signal_handler(number)
 
     return asyncio.run(main())
 
-
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP) if sys.platform != "win32" else ()
 
 pass_run = click.make_pass_decorator(Run)
 """Gives a command its ``Run``."""

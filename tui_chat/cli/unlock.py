@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import click
 
+from tui_chat.cli.asking import may_prompt, secret, secret_twice
 from tui_chat.core.errors import KeyMissing, KeyringLocked, KeyringUnavailable, LockedError, PassphraseNeeded, WrongKey
 from tui_chat.core.secret import Secret
 from tui_chat.services.program import Access, Services
@@ -75,7 +75,7 @@ class Unlocking:
             return await self._secret_of(RECOVERY_FILE)
         if not may_prompt():
             raise PassphraseNeeded("No recovery code is given.", hint=f"Name a file of it in {RECOVERY_FILE}.")
-        return _prompted("Recovery code")
+        return secret("Recovery code")
 
     @property
     def has_new_passphrase(self) -> bool:
@@ -85,10 +85,10 @@ class Unlocking:
     async def _open_by_prompt(self, access: Access) -> Services:
         for _ in range(_TRIES - 1):
             try:
-                return await access.open_with_passphrase(_prompted("Passphrase"))
+                return await access.open_with_passphrase(secret("Passphrase"))
             except WrongKey as error:
                 click.echo(str(error), err=True)
-        return await access.open_with_passphrase(_prompted("Passphrase"))
+        return await access.open_with_passphrase(secret("Passphrase"))
 
     async def _secret_of(self, variable: str) -> Secret:
         # A pipe may keep us waiting.
@@ -96,11 +96,6 @@ class Unlocking:
 
 
 _HINT = f"Set {PASSPHRASE_FILE} to a file (mode 0600) that holds the passphrase, or run the command in a terminal."
-
-
-def may_prompt() -> bool:
-    """Whether a person is there to answer."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def first_line(path: str, variable: str) -> Secret:
@@ -119,12 +114,12 @@ def first_line(path: str, variable: str) -> Secret:
     finally:
         os.close(descriptor)
     try:
-        secret = Secret(line.decode())
+        found = Secret(line.decode())
     except UnicodeDecodeError:
         raise LockedError(f"The file named by {variable} is not UTF-8 text.") from None
-    if not secret:
+    if not found:
         raise LockedError(f"The file named by {variable} is empty.")
-    return secret
+    return found
 
 
 def _read_line(descriptor: int, variable: str) -> bytes:
@@ -136,15 +131,6 @@ def _read_line(descriptor: int, variable: str) -> bytes:
     return data.split(b"\n", 1)[0].removesuffix(b"\r")
 
 
-def _prompted(label: str) -> Secret:
-    return _typed(click.prompt(label, hide_input=True, err=True))
-
-
 def _prompted_twice() -> Secret:
     click.echo("Without the passphrase (or a recovery code) the history cannot be read by anyone.", err=True)
-    return _typed(click.prompt("New passphrase", hide_input=True, confirmation_prompt="Once more", err=True))
-
-
-def _typed(text: str) -> Secret:
-    # A terminal of another encoding gives bytes that are no UTF-8; whoever takes the secret refuses them.
-    return Secret(text.encode(errors="surrogateescape"))
+    return secret_twice("New passphrase")

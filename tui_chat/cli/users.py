@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from tui_chat.cli import options, output
+from tui_chat.cli.asking import confirm, may_prompt
 from tui_chat.cli.run import Run, pass_run
-from tui_chat.cli.unlock import may_prompt
 
 
 @click.group(invoke_without_command=True)
@@ -52,7 +52,7 @@ def remove(run: Run, name: str, yes: bool) -> None:
     if not yes and not may_prompt():
         raise click.UsageError("remove needs --yes where no terminal can be asked.")
     if not yes:
-        click.confirm(f"Destroy the keys and the whole history of “{name}”?", abort=True, err=True)
+        confirm(f"Destroy the keys and the whole history of “{name}”?")
     run.do(lambda program: program.remove_user(name))
 
 
