@@ -104,6 +104,28 @@ def test_the_recovery_code_is_alone_on_stdout_and_opens_a_lost_history(sh: Shell
     assert {"passphrase", "recovery"} == set(sh.ok("keys", "status", "--json").json["slots"])
 
 
+def test_a_new_recovery_code_says_that_the_old_one_is_void(sh: Shell) -> None:
+    sh.ok("new", "x")
+    first, second = sh.ok("keys", "recovery"), sh.ok("keys", "recovery")
+
+    assert "no longer works" not in first.err
+    assert "The code you had no longer works.\n" in second.err
+    assert 1 == len(second.out.splitlines())
+
+
+def test_on_a_terminal_a_recovery_code_is_replaced_only_after_a_yes(sh: Shell, tmp_path: Path) -> None:
+    sh.ok("new", "x")
+    code = secret_file(tmp_path / "code", sh.ok("keys", "recovery").out)
+
+    refused = sh("keys", "recovery", stdin="n\n", terminal=True)
+
+    assert (130, "") == (refused.code, refused.out)
+    assert "no longer works" not in refused.err
+    sh.monkeypatch.setenv("TUI_CHAT_RECOVERY_FILE", str(code))
+    sh.monkeypatch.setenv("TUI_CHAT_NEW_PASSPHRASE_FILE", str(secret_file(tmp_path / "new", "battery staple")))
+    sh.ok("keys", "recover")
+
+
 def test_recovery_prefers_the_keyring_where_there_is_one(sh: Shell, tmp_path: Path) -> None:
     sh.ok("new", "x")
     code = sh.ok("keys", "recovery").out

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from tui_chat.cli import options, output
+from tui_chat.cli.asking import confirm, may_prompt
 from tui_chat.cli.run import DEFAULT_USER, Run, no_history_of, pass_run, run_until_done
 from tui_chat.cli.unlock import Unlocking
 from tui_chat.core.errors import KeyringLocked, KeyringUnavailable
@@ -56,7 +57,12 @@ def recovery(run: Run) -> None:
     """Make a new recovery code and print it; one made before no longer opens anything."""
 
     async def body(services: Services) -> None:
+        replaces = "recovery" in await services.keys.slots()
+        if replaces and may_prompt():
+            confirm("A recovery code exists. Make a new one, and let the one you have open nothing any more?")
         code = await services.keys.make_recovery_code()
+        if replaces:
+            output.note("The code you had no longer works.")
         output.note("Write this recovery code down and keep it away from this computer. It is shown only now.")
         output.line(code)
 
