@@ -127,7 +127,24 @@ def test_a_search_finds_messages_and_titles(sh: Shell, server: Loopback) -> None
     assert [None, "user"] == [hit["role"] for hit in hits]
     assert ["conversation", "title", "message", "role", "created_at", "snippet"] == list(hits[1])
     assert "Timbuktu" in sh.ok("search", "where timbuktu").out
-    assert "" == sh.ok("search", "timbuktu", "mars").out
+
+
+def test_a_search_without_a_hit_says_so_on_stderr(sh: Shell) -> None:
+    nothing = sh.ok("search", "timbuktu")
+    assert ("", "Nothing found.\n") == (nothing.out, nothing.err)
+
+    assert "" == sh.ok("search", "timbuktu", "--json").err
+
+
+def test_a_conversation_without_a_title_is_listed_as_that(sh: Shell, server: Loopback) -> None:
+    made = sh.ok("new").out.strip()
+    sh.ok("ask", "Where is Timbuktu?", "-c", made, *MODEL)
+    sh.ok("rename", made, "")
+
+    assert sh.ok("list").out.endswith("(no title)\n")
+    assert "(no title)\n" == sh.ok("show", made).out.splitlines(keepends=True)[0]
+    assert "user  (no title)\n" in sh.ok("search", "timbuktu").out
+    assert "(no title)" in sh("delete", "--forever", made, stdin="n\n", terminal=True).err
 
 
 @pytest.mark.parametrize("query", ['"', "*", "AND", "-x", "NEAR(", "\udce9", "\x00"])

@@ -63,6 +63,21 @@ def test_every_command_explains_itself(sh: Shell) -> None:
         assert sh.ok(command, "--help").out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["import", "--user", "bob", "x.json"], "`tui-chat --user NAME import …`"),
+        (["import", "--user=bob", "x.json"], "`tui-chat --user NAME import …`"),
+        (["keys", "status", "--no-color"], "`tui-chat --no-color keys status …`"),
+    ],
+)
+def test_a_global_option_behind_the_command_is_told_its_place(arguments: list[str], said: str, sh: Shell) -> None:
+    refused = sh(*arguments)
+
+    assert 2 == refused.code
+    assert f"stands before the command: {said}" in " ".join(refused.err.split())
+
+
 def test_an_unknown_option_is_exit_2(sh: Shell) -> None:
     assert 2 == sh("list", "--nonsense").code
     assert 2 == sh("--nonsense").code
@@ -282,6 +297,14 @@ def test_the_doctor_checks_and_tells_no_secret(sh: Shell, server: Loopback) -> N
     assert "endpoint openai" in checks
     assert not [secret for secret in (CANARY, "sk-canary", "correct horse") if secret in examined.out + examined.err]
     assert len(checks) == len(sh.ok("doctor").out.splitlines())
+
+
+def test_the_doctor_does_not_call_a_history_fine_that_is_not_there(sh: Shell) -> None:
+    assert "ok    history: none yet\n" in sh.ok("doctor").out
+
+    sh.ok("new", "x")
+
+    assert "ok    history: ok\n" in sh.ok("doctor").out
 
 
 def test_the_doctor_says_that_a_history_is_locked(sh: Shell, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def delete(run: Run, conversations: tuple[str, ...], forever: bool, yes: bool) -
         found = [await _find_even_deleted(services, name) for name in conversations]
         if not yes:
             for each in found:
-                output.note(f"  {each.id[-8:]}  {each.title}")
+                output.note(f"  {each.id[-8:]}  {output.title(each.title)}")
             confirm("Erase forever?")
         await services.library.erase([each.id for each in found])
 

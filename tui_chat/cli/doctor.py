@@ -25,11 +25,13 @@ def doctor(run: Run, as_json: bool) -> None:
 
 
 async def _checks(run: Run) -> list[Check]:
-    checks = list(await run.program().checks())
+    program = run.program()
+    checks = list(await program.checks())
     try:
+        is_there = await program.access().exists()
         async with run.history(create=False, writes=False) as services:
             verdict = await services.check_integrity()
-            checks.append(Check("history", verdict == "ok", verdict))
+            checks.append(Check("history", verdict == "ok", verdict if is_there else "none yet"))
             for each in await all_models(services):
                 detail = each["error"] or f"{each['url']}, {len(each['models'])} models"
                 checks.append(Check(f"endpoint {each['endpoint']}", each["reachable"], detail))

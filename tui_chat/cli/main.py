@@ -134,6 +134,9 @@ def ended_by(error: Exception | KeyboardInterrupt, programs: Sequence[Program]) 
             return 0
         case KeyboardInterrupt() | click.Abort():
             return INTERRUPTED
+        case click.NoSuchOption() if (misplaced := _misplaced(error)) is not None:
+            misplaced.show(sys.stderr)
+            return misplaced.exit_code
         case click.ClickException():
             error.show(sys.stderr)
             return error.exit_code
@@ -142,6 +145,19 @@ def ended_by(error: Exception | KeyboardInterrupt, programs: Sequence[Program]) 
             return error.exit_code
     _report_fault(error, programs)
     return 1
+
+
+def _misplaced(error: click.NoSuchOption) -> click.UsageError | None:
+    """What to say of a global option that stands behind a command; None where it is none."""
+    if error.ctx is None or error.ctx.parent is None:
+        return None
+    command = error.ctx.command_path.removeprefix(f"{PROGRAM_NAME} ")
+    for option in cli.params:
+        if error.option_name in option.opts and not option.is_eager:
+            value = f" {option.metavar}" if option.metavar else ""
+            right = f"{PROGRAM_NAME} {error.option_name}{value} {command} …"
+            return click.UsageError(f"{error.option_name} stands before the command: `{right}`.", ctx=error.ctx)
+    return None
 
 
 def _run(arguments: Sequence[str], run: Run) -> int:

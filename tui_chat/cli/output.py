@@ -25,6 +25,11 @@ def shown_line(text: str) -> str:
     return clean_line(text) if is_terminal() else text
 
 
+def title(text: str) -> str:
+    """A conversation's title as stdout gets it; words that no title begins with where there is none."""
+    return shown_line(text) or "(no title)"
+
+
 def write(text: str) -> None:
     """Text to stdout at once, in UTF-8 whatever the locale; nothing is added."""
     write_bytes(text.encode(errors="replace"))

@@ -41,9 +41,8 @@ def list_(run: Run, limit: int | None, archived: bool, deleted: bool, tag: str |
     for row in rows:
         one = row.conversation
         marks = " (pinned)" if one.pinned else ""
-        title = output.shown_line(one.title) or "(no title)"
         when = output.local_minute(one.updated_at)
-        output.line(f"{one.id[-SHOWN_OF_ID:]}  {when}  {row.message_count:>5}  {title}{marks}")
+        output.line(f"{one.id[-SHOWN_OF_ID:]}  {when}  {row.message_count:>5}  {output.title(one.title)}{marks}")
 
 
 @click.command()
@@ -58,7 +57,7 @@ def show(run: Run, conversation: str, as_json: bool) -> None:
         if as_json:
             output.write_bytes(await services.transfer.export([found.id]))
             return
-        output.line(output.shown_line(found.title) or "(no title)")
+        output.line(output.title(found.title))
         for message in await services.library.branch(found.id):
             output.line()
             output.line(_heading(message.settled()))
@@ -84,10 +83,12 @@ def search(run: Run, query: tuple[str, ...], limit: int, as_json: bool) -> None:
     if as_json:
         output.document([_hit_form(hit) for hit in hits])
         return
+    if not hits:
+        output.note("Nothing found.")
     for hit in hits:
         what = hit.role or "title"
         when = f"  {output.local_minute(hit.created_at)}" if hit.created_at is not None else ""
-        output.line(f"{hit.conversation_id[-SHOWN_OF_ID:]}{when}  {what}  {output.shown_line(hit.title)}")
+        output.line(f"{hit.conversation_id[-SHOWN_OF_ID:]}{when}  {what}  {output.title(hit.title)}")
         if hit.role is not None:
             output.line(f"    {output.shown_line(hit.snippet)}")
 
