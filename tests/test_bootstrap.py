@@ -12,7 +12,15 @@ import pytest
 from tests.crypto.parts import MemoryBackend
 from tests.fakes import FakeProviders, ScriptedProvider
 from tui_chat.bootstrap import LocalProgram
-from tui_chat.core.errors import DamagedHistory, KeyMissing, KeyringUnavailable, NotFound, Refused
+from tui_chat.core.errors import (
+    DamagedHistory,
+    KeyMissing,
+    KeyringLocked,
+    KeyringUnavailable,
+    LockedError,
+    NotFound,
+    Refused,
+)
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.crypto.keychain import Keychain
@@ -210,6 +218,36 @@ async def test_without_a_keyring_nothing_is_made(home: Path) -> None:
         await program.access().create_with_keyring()
 
     assert program.users() == []
+
+
+@pytest.mark.parametrize("failure", [KeyringUnavailable, KeyringLocked])
+async def test_a_keyring_that_does_not_open_names_the_other_ways_that_exist_and_no_others(
+    failure: type[LockedError],
+) -> None:
+    computer = Computer()
+
+    def broken() -> MemoryBackend:
+        raise failure("No.", hint="Use a passphrase instead.")
+
+    async def hint() -> str:
+        program = LocalProgram(keychain=Keychain(backend=broken))
+        with pytest.raises(failure) as refused:
+            await program.access().open_with_keyring()
+        return refused.value.hint
+
+    services = await computer.run().access().create_with_keyring()
+    hints = [await hint()]
+    await services.keys.make_recovery_code()
+    hints.append(await hint())
+    await services.keys.set_passphrase(Secret("correct horse"))
+    hints.append(await hint())
+    await services.close()
+
+    assert [False, False, True] == ["the passphrase" in each for each in hints]
+    assert [False, True, True] == ["the recovery code" in each for each in hints]
+    assert "use a passphrase" not in "".join(hints).lower()
+    if failure is KeyringUnavailable:
+        assert all("desktop session" in each for each in hints)
 
 
 async def test_removing_a_user_removes_its_keyring_item_and_files(home: Path) -> None:

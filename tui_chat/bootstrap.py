@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui_chat import __version__
-from tui_chat.core.errors import KeyMissing, KeyringUnavailable, LockedError, NotFound, Refused, StoreFailed
+from tui_chat.core.errors import (
+    KeyMissing,
+    KeyringLocked,
+    KeyringUnavailable,
+    LockedError,
+    NotFound,
+    Refused,
+    StoreFailed,
+)
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, Providers
 from tui_chat.core.secret import Secret
@@ -268,7 +277,12 @@ class _LocalAccess:
 
     async def open_with_keyring(self) -> Services:
         profile, lock = await self._existing()
-        return await self._program._services(profile, lock, await lock.unlock_with_keyring())
+        try:
+            data_key = await lock.unlock_with_keyring()
+        except (KeyringUnavailable, KeyringLocked) as error:
+            error.hint = _ways_without(await lock.slots(), locked=isinstance(error, KeyringLocked))
+            raise
+        return await self._program._services(profile, lock, data_key)
 
     async def open_with_passphrase(self, passphrase: Secret) -> Services:
         profile, lock = await self._existing()
@@ -319,6 +333,22 @@ async def _name_of(keychain: Keychain) -> str | None:
         return await keychain.backend()
     except KeyringUnavailable:
         return None
+
+
+def _ways_without(slots: Sequence[str], *, locked: bool) -> str:
+    """How a history of these slots is opened where its keyring is locked, or is not there."""
+    names = {"passphrase": "the passphrase", "recovery": "the recovery code"}
+    others = " or ".join(name for slot, name in names.items() if slot in slots)
+    if locked:
+        return (
+            f"Unlock it, or open the history with {others}."
+            if others
+            else "Unlock it: no other way opens this history."
+        )
+    session = "run tui-chat in the desktop session whose keyring holds its key"
+    if sys.platform not in ("darwin", "win32"):
+        session += ", or with that session's DBUS_SESSION_BUS_ADDRESS"
+    return f"Open it with {others}, or {session}." if others else f"No other way opens this history: {session}."
 
 
 def _cipher_check() -> Check:

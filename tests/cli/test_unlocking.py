@@ -203,3 +203,28 @@ def test_the_passphrase_is_asked_for_where_the_keyring_is_gone(sh: Shell, tmp_pa
     asked = answers(sh.monkeypatch, "correct horse")
     assert 0 == sh("list", terminal=True).code
     assert ["Passphrase"] == asked
+
+
+def test_where_the_keyring_is_gone_the_ways_that_exist_are_named(sh: Shell, tmp_path: Path) -> None:
+    sh.monkeypatch.delenv("TUI_CHAT_PASSPHRASE_FILE")
+    keyring = sh.keyring = MemoryBackend()
+    sh.ok("new", "x")
+
+    def said() -> str:
+        sh.keyring = None
+        refused = sh("list", terminal=True)
+        sh.keyring = keyring
+        assert 3 == refused.code
+        return refused.err
+
+    bare = said()
+    sh.ok("keys", "recovery")
+    with_code = said()
+    sh.monkeypatch.setenv("TUI_CHAT_NEW_PASSPHRASE_FILE", str(secret_file(tmp_path / "new", "battery staple")))
+    sh.ok("keys", "passphrase")
+    sh.keyring = None
+    with_both = sh("list").err
+
+    assert "assphrase" not in bare + with_code
+    assert ["keys recover" in each for each in (bare, with_code)] == [False, True]
+    assert "TUI_CHAT_PASSPHRASE_FILE" in with_both

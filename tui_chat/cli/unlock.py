@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import click
@@ -40,6 +40,7 @@ class Unlocking:
                 return await access.open_with_keyring()
             except (KeyMissing, KeyringUnavailable, KeyringLocked) as error:
                 if "passphrase" not in slots or not may_prompt():
+                    error.hint = f"{error.hint} {_how(slots)}".strip()
                     raise
                 click.echo(str(error), err=True)
         if not may_prompt():
@@ -96,6 +97,13 @@ class Unlocking:
 
 
 _HINT = f"Set {PASSPHRASE_FILE} to a file (mode 0600) that holds the passphrase, or run the command in a terminal."
+
+
+def _how(slots: Sequence[str]) -> str:
+    """What a command needs for the ways that are left."""
+    if "passphrase" in slots:
+        return _HINT
+    return "`tui-chat keys recover` asks for the recovery code." if "recovery" in slots else ""
 
 
 def first_line(path: str, variable: str) -> Secret:

@@ -32,6 +32,7 @@ class Backend(Protocol):
 class Keychain:
     """The keys that the OS keyring holds: one item per profile, service ``tui_chat/<profile id>``.
 
+    Its hints are for whoever makes a history: which other ways open one it does not know.
     Every method raises KeyringUnavailable where there is no secure keyring and KeyringLocked where
     it is locked, its dialogue was dismissed, or nothing came back within ``time_limit`` seconds.
     ``backend`` makes the backend to use; without it only those are accepted that keep the value
@@ -108,7 +109,7 @@ class Keychain:
             raise KeyringLocked("The keyring does not answer.", hint=_LOCKED_HINT) from None
 
 
-_LOCKED_HINT = "Unlock it, or use your passphrase."
+_LOCKED_HINT = "Unlock it, or use a passphrase instead."
 
 
 def _os_backend() -> Backend:
