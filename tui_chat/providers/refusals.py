@@ -46,6 +46,10 @@ _NEEDED = re.compile(
 )
 
 
+_ENDS = (".", "!", "?", "…", "。", "！", "？")
+_CLOSING = "\"'”’»)]`"
+
+
 @dataclass(frozen=True, slots=True)
 class Speaker:
     """Who refused: the endpoint's name and address, the model asked for, and the key that must not be quoted."""
@@ -70,8 +74,11 @@ class Complaint:
 
     @property
     def quoted(self) -> str:
-        """The words as the end of a sentence."""
-        return f": {self.words}" if self.words else "."
+        """The words as the end of a sentence, with a full stop where the server set none."""
+        words = self.words.rstrip(" ,;:")
+        if not words:
+            return "."
+        return f": {words}" if words.rstrip(_CLOSING).endswith(_ENDS) else f": {words}."
 
 
 def clean(text: str, *, limit: int = QUOTED, key: Secret | None = None) -> str:
