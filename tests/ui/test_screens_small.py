@@ -11,6 +11,8 @@ from textual import events
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from tests.fakes import ScriptedProvider
+from tests.ui.chat_app import World
 from tests.ui.reading import seen
 from tests.ui.screen_fakes import SMALL, USUAL, FakeKeys, Host, burst, settle, words
 from tui_chat.ui import clipboard
@@ -226,6 +228,20 @@ async def test_help_begins_with_the_keys_of_where_one_was(size: tuple[int, int])
         assert "a *pipe*" in text
         await burst(pilot, "escape")
         assert [None] == app.results
+
+
+@pytest.mark.parametrize("place", ["#prompt", "#filter"])
+async def test_help_explains_each_key_by_itself_and_leaves_out_what_every_editor_has(place: str) -> None:
+    async with World(ScriptedProvider()).app(size=(120, 60)) as chat:
+        chat.screen.query_one(place).focus()
+        await chat.press("f1")
+        await chat.until_seen("Keys here")
+        text = chat.seen()
+
+    assert "Go to the next part of the screen" in text
+    assert "Show or hide the list of conversations" in text
+    for unclear in ("Focus Next", "Show or hide it", "Fold or show it", "Go to start", "Delete character", "Scroll Up"):
+        assert unclear not in text
 
 
 async def test_right_and_left_turn_to_other_topics_of_the_guide() -> None:

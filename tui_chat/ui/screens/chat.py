@@ -27,13 +27,36 @@ class ChatScreen(Turns, ConversationActions, MessageActions, Dialogs):
         Binding("ctrl+o", "choose_model", "Model", id="chat.model", tooltip="Choose model and endpoint"),
         Binding("ctrl+s", "export", "Export", id="chat.export", tooltip="Export this conversation to a file"),
         Binding("f8", "undo", "Undo", id="chat.undo", tooltip="Take back the last delete, clear, edit or new branch"),
-        Binding("f1", "help", "Help", id="chat.help", tooltip="Keys and guide"),
-        Binding("f2", "settings", "Settings", id="chat.settings", tooltip="Looks, keys, endpoints, security"),
-        Binding("f4,ctrl+b", "toggle_sidebar", "Sidebar", id="chat.sidebar", tooltip="Show or hide it", show=False),
+        Binding("f1", "help", "Help", id="chat.help", tooltip="Help: these keys, and the guide"),
+        Binding("f2", "settings", "Settings", id="chat.settings", tooltip="Settings: looks, keys, endpoints, security"),
         Binding(
-            "alt+up", "previous_conversation", "Previous", id="chat.previous", tooltip="Conversation above", show=False
+            "f4,ctrl+b",
+            "toggle_sidebar",
+            "Sidebar",
+            id="chat.sidebar",
+            tooltip="Show or hide the list of conversations",
+            show=False,
         ),
-        Binding("alt+down", "next_conversation", "Next", id="chat.next", tooltip="Conversation below", show=False),
-        Binding("ctrl+t", "toggle_thinking", "Thinking", id="chat.thinking", tooltip="Fold or show it", show=False),
-        Binding("ctrl+g", "external_editor", "Editor", id="chat.editor", tooltip="Prompt in $EDITOR", show=False),
+        Binding(
+            "alt+up",
+            "previous_conversation",
+            "Previous",
+            id="chat.previous",
+            tooltip="Open the conversation above",
+            show=False,
+        ),
+        Binding(
+            "alt+down", "next_conversation", "Next", id="chat.next", tooltip="Open the conversation below", show=False
+        ),
+        Binding(
+            "ctrl+t",
+            "toggle_thinking",
+            "Thinking",
+            id="chat.thinking",
+            tooltip="Fold or unfold the model's thinking",
+            show=False,
+        ),
+        Binding(
+            "ctrl+g", "external_editor", "Editor", id="chat.editor", tooltip="Write the prompt in $EDITOR", show=False
+        ),
     ]

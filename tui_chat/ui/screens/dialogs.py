@@ -58,12 +58,12 @@ class Dialogs(Showing):
     @reporting
     async def action_help(self) -> None:
         """Keys of the focused part, and the guide."""
-        from tui_chat.ui.screens.help import HelpScreen
+        from tui_chat.ui.screens.help import HelpScreen, what_it_does
 
         keys = [
-            (self.app.get_key_display(each.binding), each.tooltip or each.binding.description)
+            (self.app.get_key_display(each.binding), what)
             for each in self.active_bindings.values()
-            if each.binding.description and (each.binding.show or not (each.binding.id or "").startswith("prompt."))
+            if (what := what_it_does(each.binding))
         ]
         await self.app.push_screen_wait(HelpScreen("keys", keys))
 

@@ -148,6 +148,21 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss(None)
 
 
+def what_it_does(binding: Binding) -> str:
+    """What help says of a key; empty for editing keys and for those of Textual, which everybody knows."""
+    if binding.action in _OF_TEXTUAL:
+        return _OF_TEXTUAL[binding.action]
+    if binding.id is None or (binding.id.startswith("prompt.") and not binding.show):
+        return ""
+    return binding.tooltip or binding.description
+
+
+_OF_TEXTUAL = {
+    "app.focus_next": "Go to the next part of the screen",
+    "app.focus_previous": "Go to the part of the screen before",
+}
+
+
 def key_table(bindings: Sequence[tuple[str, str]]) -> str:
     """The keys as Markdown, those that do the same in one line."""
     keys: dict[str, list[str]] = {}
