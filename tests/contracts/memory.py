@@ -175,7 +175,8 @@ class StrategyContract:
         assert {len(with_text)} >= {warning.of for warning in plan.warnings}
         if warned.get("window"):
             times = {entry.id: header.created_at for entry, header in zip(messages_of(plan), branch, strict=True)}
-            dropped = [place for place, entry in enumerate(with_text) if WARNED.get(entry.reason) == "window"]
+            holes = ("window", "pin_no_room")
+            dropped = [place for place, entry in enumerate(with_text) if WARNED.get(entry.reason) in holes]
             window = [times[entry.id] for entry in with_text[dropped[-1] + 1 :] if entry.sent]
             assert warned["window"].since == (window[0] if window else None)
 

@@ -174,6 +174,12 @@ def test_an_anchor_that_was_excluded_meanwhile_gives_its_place_to_the_next() -> 
     assert (plan.totals.sent, plan.anchor) == (14, "m10")
 
 
+def test_an_excluded_last_unit_that_was_the_anchor_does_not_empty_the_window() -> None:
+    plan = window.plan(chat("ua" * 12, excluded=[22]), replace(BLOCKS, anchor_id="m22"))
+
+    assert (plan.totals.sent, plan.anchor) == (10, "m12")
+
+
 # -- properties -------------------------------------------------------------------------------------------
 
 

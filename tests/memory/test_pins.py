@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -177,10 +178,10 @@ def test_a_greeting_is_sent_where_only_the_user_left_something_out() -> None:
 def test_at_most_max_messages_unpinned_ones_are_sent(branch: list[MessageHeader], request: Request) -> None:
     plan = window.plan(branch, request)
 
-    pinned = {header.id for header in branch if header.pinned}
-    of_pins = {e.id for unit in reference_units(branch, plan) if pinned & {e.id for e in unit} for e in unit}
-    unpinned = [entry for entry in messages_of(plan) if entry.sent and entry.id not in of_pins]
-    assert len(unpinned) <= request.max_messages
+    heads = [0, *(place for place, m in enumerate(branch) if m.has_text and m.role is Role.USER), len(branch)]
+    units = [slice(start, end) for start, end in pairwise(heads)]
+    unpinned = [unit for unit in units if not any(message.pinned for message in branch[unit])]
+    assert sum(entry.sent for unit in unpinned for entry in messages_of(plan)[unit]) <= request.max_messages
 
 
 @quick

@@ -70,12 +70,9 @@ def _start(
     low, low_limit = _newest_that_fit(units, pins, room.shrunk(request.low))
     if low == 0:
         return 0, None
-    if anchor >= exact:
-        start = anchor
-    else:
-        # Never below the newest unit where it fits at all: dropping a long last answer would save nothing.
-        newest = next((index for index in reversed(range(len(units))) if not units[index].excluded), 0)
-        start = max(exact, min(low, newest))
+    # Never below the newest unit where it fits at all: dropping a long last answer would save nothing.
+    newest = next((index for index in reversed(range(len(units))) if not units[index].excluded), 0)
+    start = anchor if exact <= anchor <= newest else max(exact, min(low, newest))
     while start and _is_free(units[start - 1], pins):
         start -= 1
     return start, (limit or low_limit) if start else None
