@@ -44,7 +44,7 @@ def test_the_app_loads_textual_and_no_other_library() -> None:
 @pytest.mark.parametrize(
     ("family", "table", "shared"),
     [
-        ("memory", "STRATEGIES", {"request", "payload", "units", "budget", "composition"}),
+        ("memory", "STRATEGIES", {"request", "payload", "units", "budget", "composition", "pins"}),
         ("transfer", "EXPORTERS", set()),
         ("providers", "DIALECTS", set()),
     ],

@@ -62,7 +62,7 @@ def test_every_name_of_the_file_is_read(tmp_path: Path) -> None:
         ("enter_sends = 1", "settings.toml line 1: enter_sends must be true or false."),
         ("[memory]\n\nmax_messages = -1", "settings.toml line 3: memory.max_messages must be a whole number"),
         ("memory = 3", "settings.toml line 1: memory is not a setting."),
-        ("[memory]\ntrim='blocks'", 'settings.toml line 2: memory.trim must be "exact".'),
+        ("[memory]\ntrim='sometimes'", 'settings.toml line 2: memory.trim must be "exact" or "blocks".'),
         ("[memory]\nstrategy='psychic'", 'settings.toml line 2: memory.strategy must be "window" or "full".'),
         ('model = "gpt"', 'settings.toml line 1: model must be a text such as "endpoint/name".'),
         ('[endpoints.guide]\nbase_url="http://a"', "settings.toml line 2: endpoints.guide.base_url is below a name"),
@@ -262,7 +262,7 @@ def test_a_secret_is_refused_and_not_repeated(key: str, text: str, tmp_path: Pat
         ("memory.max_messages", "many"),
         ("enter_sends", "perhaps"),
         ("memory.strategy", "psychic"),
-        ("memory.trim", "blocks"),
+        ("memory.trim", "sometimes"),
         ("endpoints.a.dialect", "openai"),  # no base_url yet: the endpoint would be unusable
     ],
 )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.fakes import GatedProvider, ScriptedProvider, answer
 from tests.services.conftest import MODEL, Bench, MakeBench, Watcher
-from tui_chat.core.errors import BadInput, ContextTooLong, NotReached, OverBudget, Refused, StoreFailed
+from tui_chat.core.errors import BadInput, ContextTooLong, NotReached, OverBudget, Refused, StoreFailed, TuiChatError
 from tui_chat.core.events import (
+    Delta,
     Finished,
     PlanReady,
     PromptSaved,
@@ -21,7 +23,7 @@ from tui_chat.core.events import (
     TurnEnded,
     UsageReported,
 )
-from tui_chat.core.models import Message, Role, Status, Thinking, Usage
+from tui_chat.core.models import MemorySettings, Message, Role, Status, Thinking, Usage
 from tui_chat.services.planning import Options
 
 Scripted = Callable[..., Bench]
@@ -627,3 +629,75 @@ async def test_a_reply_that_could_not_be_saved_is_saved_later(
     await b.chat.close()
 
     assert await b.branch(cid) == [("user", "Hi", "complete"), ("assistant", "text", "complete")]
+
+
+async def test_asking_for_any_waiting_prompt_goes_on_with_the_first(bench: MakeBench) -> None:
+    gated, watch = GatedProvider(), Watcher()
+    b = bench(gated)
+    cid, task = await start(b, "one", watch)
+    await b.chat.send(cid, "two", watch)
+    await b.chat.send(cid, "three", watch)
+    b.chat.stop(cid)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    gated.gate.set()
+
+    await b.chat.regenerate(cid, b.chat.queued(cid)[-1], watch)
+
+    texts = [text for _, text, _ in await b.branch(cid)]
+    assert texts == ["one", "half an ", "two", "half an answer", "three", "half an answer"]
+
+
+async def test_a_reply_keeps_what_the_model_saw(bench: MakeBench) -> None:
+    provider, watch = ScriptedProvider(), Watcher()
+    b = bench(provider)
+    cid = (await b.library.new(system_prompt="Be brief.")).id
+    for number in range(12):
+        await b.chat.send(cid, f"prompt {number}", watch)
+
+    tree = (await b.library.open(cid)).tree
+    seen = await b.library.seen_by(watch.reply.id, tree.path_to(watch.reply.parent_id)[:-1])
+
+    assert seen is not None
+    assert replace(seen, payload=provider.sent[-1].payload) == provider.sent[-1]
+
+
+async def test_counts_of_the_server_calibrate_the_estimate(bench: MakeBench) -> None:
+    script: list[Delta | TuiChatError] = [TextDelta("ok"), UsageReported(Usage(40, 1)), Finished("stop")]
+    provider, watch = ScriptedProvider(script, script, script), Watcher()
+    b = bench(provider)
+    text = "some words to be counted, and a few more of them to be counted"
+    for _ in range(3):
+        await b.chat.send((await b.library.new()).id, text, watch)
+
+    before, _, after = provider.sent
+    assert after.totals.tokens > before.totals.tokens
+    assert (before.budget.margin, after.budget.margin) == (0.40, 0.05)
+
+
+async def test_a_server_that_counted_far_less_than_was_sent_is_said_to_have_cut(bench: MakeBench) -> None:
+    def counted(tokens: int) -> list[Delta | TuiChatError]:
+        return [TextDelta("ok"), UsageReported(Usage(tokens, 1)), Finished("stop")]
+
+    long = "word " * 400
+    provider, watch = ScriptedProvider(counted(407), counted(407), counted(100)), Watcher()
+    b = bench(provider)
+    for _ in range(3):
+        await b.chat.send((await b.library.new()).id, long, watch)
+
+    assert watch.reply.status is Status.COMPLETE
+    assert "it has probably cut the beginning" in (watch.reply.error or "")
+
+
+async def test_a_window_of_blocks_keeps_its_beginning_until_it_is_full(bench: MakeBench) -> None:
+    provider, watch = ScriptedProvider(), Watcher()
+    b = bench(provider)
+    blocks = MemorySettings(max_messages=8, trim="blocks")
+    cid = (await b.library.new(memory=blocks)).id
+
+    for number in range(12):
+        await b.chat.send(cid, f"prompt {number}", watch)
+
+    firsts = [plan.payload[0].content for plan in provider.sent]
+    assert len(set(firsts)) < len(firsts) / 2
+    assert all(len(plan.payload) <= 9 for plan in provider.sent)

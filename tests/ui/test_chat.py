@@ -590,3 +590,38 @@ async def test_a_reply_whose_writer_was_killed_a_moment_ago_becomes_stopped(monk
 
         await chat.until_seen("stopped")
         assert "what had arrived" in chat.seen()
+
+
+async def test_a_pinned_exchange_is_always_sent_and_an_excluded_one_never() -> None:
+    provider = ScriptedProvider()
+    async with World(provider).app(size=(120, 40)) as chat:
+        for number in range(12):
+            await chat.send(f"prompt {number}")
+            await chat.until_quiet()
+        await chat.press("escape", "g", "p")
+        await chat.until_seen("pinned")
+        await chat.press("G", "x")
+        await chat.until_seen("excluded")
+        chat.screen.prompt.focus()
+        await chat.send("what do you see?")
+        await chat.until_quiet()
+
+        sent = [message.content for message in provider.sent[-1].payload]
+        assert sent[:2] == ["prompt 0", "reply 1"]
+        assert "prompt 11" not in sent
+        assert "prompt 10" in sent
+
+
+async def test_a_mark_can_be_undone_and_pinning_takes_back_excluding() -> None:
+    provider = ScriptedProvider()
+    async with World(provider).app(size=(120, 40)) as chat:
+        await chat.send("question")
+        await chat.until_quiet()
+        await chat.press("escape", "g", "x")
+        await chat.until_seen("excluded")
+        await chat.press("p")
+        await chat.until(lambda: "excluded ·" not in chat.seen() and "pinned ·" in chat.seen())
+
+        await chat.press("f8")
+
+        await chat.until(lambda: "excluded ·" in chat.seen() and "pinned ·" not in chat.seen())

@@ -23,7 +23,7 @@ from tui_chat.ui.screens.settings_rows import stepped
 
 OPENAI = Endpoint("openai", "https://api.openai.com/v1")
 # Lines from the top, headings not counted: model, openai, add, strategy, at most, theme, thinking, enter, ...
-STRATEGY, AT_MOST, THEME, THINKING, ENTER, KEYRING, PASSPHRASE, RECOVERY = range(3, 11)
+STRATEGY, AT_MOST, TRIM, THEME, THINKING, ENTER, KEYRING, PASSPHRASE, RECOVERY = range(3, 12)
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def test_every_section_can_be_reached_and_each_line_explains_itself(size: 
     async with settings(size=size) as (_, app, pilot):
         assert "Answers in new conversations" in words(app)
         shown = ""
-        for _ in range(13):
+        for _ in range(14):
             shown += words(app)
             await burst(pilot, "down")
 
@@ -67,6 +67,15 @@ async def test_the_window_is_changed_with_the_arrows_and_saved() -> None:
         assert 22 == world.fake_program.settings.memory.max_messages
         assert "22 messages" in seen(app)
         assert world.fake_program.settings == app.heard[-1]
+
+
+async def test_trimming_is_switched_to_blocks_and_back() -> None:
+    async with settings() as (world, app, pilot):
+        await burst(pilot, *["down"] * TRIM, "right")
+        await saved(pilot)
+
+        assert world.fake_program.settings.memory.trim == "blocks"
+        assert "in blocks" in seen(app)
 
 
 async def test_a_number_is_typed_after_enter_and_a_wrong_one_is_said() -> None:

@@ -78,7 +78,7 @@ KINDS: Mapping[Path, Kind] = {
     ("first_byte_timeout",): Kind(float, "a number of seconds from 1 to 86400", lambda value: 1 <= value <= 86_400),
     ("memory", "strategy"): _one_of(*(each.name for each in STRATEGIES)),
     ("memory", "max_messages"): Kind(int, "a whole number from 1 to 100000", lambda value: 1 <= value <= 100_000),
-    ("memory", "trim"): _one_of("exact"),
+    ("memory", "trim"): _one_of("exact", "blocks"),
     ("endpoints", "*", "base_url"): Kind(
         str,
         "an http:// or https:// address without user name, key or query",

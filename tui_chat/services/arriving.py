@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 
+from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import Message, Part, Status, Thinking, Usage
 from tui_chat.core.ports import Body
@@ -26,6 +27,9 @@ class Arriving:
     thinking: list[str] = field(default_factory=list)
     usage: Usage | None = None
     finished: str | None = None
+    plan: ContextPlan | None = None
+    note: str | None = None
+    """What is to be said beside the reply although it did not fail."""
     spoke: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -37,6 +41,6 @@ class Arriving:
 
     def ended(self, status: Status, error: TuiChatError | None) -> Message:
         """The reply as it is kept; an end that is neither an answer nor a failure stands beside the text too."""
-        note = error.sentence if error else ENDINGS.get(self.finished or "")
+        note = error.sentence if error else ENDINGS.get(self.finished or "", self.note)
         body = self.body
         return replace(self.reply, text=body.text, parts=body.parts, status=status, error=note, usage=self.usage)

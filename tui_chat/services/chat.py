@@ -124,9 +124,10 @@ class ChatService:
                 await self._store.remove_messages(conversation_id, (message.id,), Removal.DELETE, self._now())
             tree = Tree(await self._store.headers(conversation_id), None)
             turns = self._of(conversation_id)
-            if turns.queue and turns.queue[0][0] == message.id:
-                turns.queue.popleft()
-            if not self._waiting_behind(turns, tree, {prompt_id, message.id}):
+            behind = self._waiting_behind(turns, tree, {prompt_id, message.id})
+            if any(waiting == message.id for waiting, _ in turns.queue):
+                prompt_id, _ = turns.queue.popleft()  # whichever of those that wait is asked for: the first comes first
+            elif not behind:
                 turns.queue.clear()
         except BaseException:
             self._release(conversation_id)

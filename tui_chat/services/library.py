@@ -8,9 +8,11 @@ from functools import partial
 
 from tui_chat.core.clock import DAY, Clock
 from tui_chat.core.clock import now as clock_now
+from tui_chat.core.context import ContextPlan
+from tui_chat.core.digest import plan_of
 from tui_chat.core.errors import Ambiguous, NotFound
 from tui_chat.core.ids import make_id
-from tui_chat.core.models import Conversation, MemorySettings, Message, ModelRef, clean_surrogates
+from tui_chat.core.models import Conversation, MemorySettings, Message, MessageHeader, ModelRef, clean_surrogates
 from tui_chat.core.ports import Body, ConversationIndex, ConversationStore, ListedConversation, Removal, SearchHit
 from tui_chat.core.tree import Tree
 
@@ -112,6 +114,14 @@ class LibraryService:
         messages = {message.id: message for message in await self._store.messages(conversation_id)}
         tree = Tree(await self._store.headers(conversation_id), conversation.head)
         return [messages[header.id] for header in tree.branch]
+
+    async def seen_by(self, message_id: str, branch: Sequence[MessageHeader]) -> ContextPlan | None:
+        """What the model saw of the branch before the prompt when it gave that reply, without texts.
+
+        None where that was not kept.
+        """
+        digest = await self._store.digest(message_id)
+        return plan_of(digest, branch) if digest else None
 
     async def message(self, message_id: str) -> Message:
         """One message, whole."""
@@ -224,6 +234,20 @@ class LibraryService:
     async def delete_message(self, conversation_id: str, message_id: str) -> None:
         """Take out one message; what answered it stays."""
         await self._remove(conversation_id, (message_id,), Removal.DELETE, "delete message")
+
+    async def mark_message(
+        self, conversation_id: str, message_id: str, *, pinned: bool | None = None, excluded: bool | None = None
+    ) -> None:
+        """Always send it, never send it, or neither: one takes back the other."""
+        before = await self._store.message(message_id)
+        if pinned:
+            excluded = False
+        if excluded:
+            pinned = False
+        await self._store.mark_message(message_id, pinned=pinned, excluded=excluded)
+        await self._store.set_value(f"anchor:{conversation_id}", "")  # a window of blocks begins afresh
+        back = partial(self._store.mark_message, message_id, pinned=before.pinned, excluded=before.excluded)
+        self.remember("mark", conversation_id, back)
 
     def remember_branch(self, description: str, conversation_id: str, leaf: str | None) -> None:
         """Make going back to this branch an undo step (after an edit or a new reply)."""

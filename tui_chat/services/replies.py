@@ -7,7 +7,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing, suppress
 from typing import Any
 
+from tui_chat.core.calibration import cut_by_server
 from tui_chat.core.clock import Clock
+from tui_chat.core.context import ContextPlan
+from tui_chat.core.digest import digest_of
 from tui_chat.core.errors import ContextTooLong, EmptyReply, NoModel, OverBudget, StoreFailed, TuiChatError
 from tui_chat.core.events import (
     Delta,
@@ -21,9 +24,9 @@ from tui_chat.core.events import (
     TurnEvent,
     UsageReported,
 )
-from tui_chat.core.models import Conversation, Message, MessageHeader, Status, clean_surrogates
+from tui_chat.core.models import Conversation, Message, MessageHeader, ModelRef, Status, clean_surrogates
 from tui_chat.core.ports import ConversationStore, Removal
-from tui_chat.core.sentences import error_sentence
+from tui_chat.core.sentences import cut_sentence, error_sentence
 from tui_chat.services.arriving import ENDINGS, Arriving
 from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.planning import Options, PlanningService
@@ -81,7 +84,7 @@ class Replies:
         keeper = asyncio.create_task(self._keep(arriving))
         status, failure = Status.FAILED, None
         try:
-            await self._converse(arriving, conversation, branch, prompt, emit, options)
+            await self._converse(arriving, conversation, branch, prompt, emit, options, saved=True)
             status = Status.COMPLETE
         except asyncio.CancelledError:
             status = Status.STOPPED
@@ -108,7 +111,7 @@ class Replies:
         """The same without the history: nothing of it is stored."""
         status, failure = Status.STOPPED, None
         try:
-            await self._converse(arriving, conversation, branch, prompt, emit, options)
+            await self._converse(arriving, conversation, branch, prompt, emit, options, saved=False)
             status = Status.COMPLETE
         except TuiChatError as error:
             status, failure = Status.FAILED, error
@@ -129,6 +132,8 @@ class Replies:
         prompt: Message,
         emit: Emit,
         options: Options,
+        *,
+        saved: bool,
     ) -> None:
         """Plan, send exactly the plan, and take what comes. Raises what made it fail."""
         await emit(ReplyStarted(arriving.reply))
@@ -137,12 +142,16 @@ class Replies:
             raise NoModel("No model is chosen.", hint="Choose one with ctrl+o, or name one: --model ENDPOINT/NAME.")
         provider = await self._endpoints.provider(model)
         plan = await self._planning.request(conversation, branch, prompt.text, options, draft_id=prompt.id, ask=True)
+        arriving.plan = plan
         await emit(PlanReady(plan))
         if plan.error is not None:
             hint = "Shorten the prompt, or let fewer messages be sent."
             if plan.budget.assumed:
                 hint = f"{hint} The model's context window is not known; set it with its endpoint (f2)."
             raise OverBudget(error_sentence(plan.error), hint=hint)
+        if saved:
+            await self._store.keep_digest(arriving.reply.id, digest_of(plan))
+            await self._planning.remember_sent(conversation, plan, options)
         try:
             async with aclosing(provider.stream(plan, model=model.name)) as deltas:
                 async for delta in deltas:
@@ -151,9 +160,20 @@ class Replies:
             if error.limit:
                 await self._endpoints.learn_window(model, error.limit)
             raise
+        if saved and arriving.usage is not None:
+            await self._learn(arriving, model, plan, arriving.usage.input_tokens)
         if not any(arriving.pieces):
             what = "The model thought, but gave no answer." if arriving.thinking else "The model gave no answer."
             raise EmptyReply(what, hint=ENDINGS.get(arriving.finished or "", "Try again, or try another model."))
+
+    async def _learn(self, arriving: Arriving, model: ModelRef, plan: ContextPlan, real: int) -> None:
+        """Count better from now on by what the server counted; where it counted far too little, it has cut."""
+        limit = None if plan.budget.assumed else plan.budget.context_window
+        calibrated = await self._planning.is_calibrated(model)
+        if cut_by_server(plan.totals.tokens, real, calibrated=calibrated, limit=limit):
+            arriving.note = cut_sentence(plan.totals.tokens, real)
+        elif real > 0:
+            await self._planning.learn(model, plan, real)
 
     @staticmethod
     async def _take(arriving: Arriving, delta: Delta, emit: Emit) -> None:

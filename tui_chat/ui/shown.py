@@ -8,8 +8,9 @@ from tui_chat.core.headers import header_of
 from tui_chat.core.models import Conversation, Message, MessageHeader
 from tui_chat.core.tree import Tree
 from tui_chat.services.endpoints import ASSUMED_CONTEXT_WINDOW, ContextWindow
+from tui_chat.services.planning import Basis
 
-ASSUMED = ContextWindow(ASSUMED_CONTEXT_WINDOW, assumed=True)
+ASSUMED = Basis(ContextWindow(ASSUMED_CONTEXT_WINDOW, assumed=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Shown:
     conversation: Conversation
     tree: Tree
     stored: bool = True
-    window: ContextWindow = ASSUMED
+    basis: Basis = ASSUMED
 
     @property
     def id(self) -> str:

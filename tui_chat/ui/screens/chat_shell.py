@@ -145,7 +145,7 @@ class ChatShell(Screen[None]):
         """Draw everything around the transcript that depends on what is shown."""
         self.show_title()
         self._show_destination()
-        self._learn_window()
+        self.learn_basis()
         self.replan()
         if not self.shown.branch:
             self._show_welcome()
@@ -174,16 +174,15 @@ class ChatShell(Screen[None]):
 
     @work(group="window", exclusive=True)
     @reporting
-    async def _learn_window(self) -> None:
-        """Ask how many tokens the model takes, and plan again when it is known."""
-        services = self.services
-        model = services.planning.model_of(self.shown.conversation) if services else None
-        if services is None or model is None:
+    async def learn_basis(self) -> None:
+        """Read what a plan goes by; ask how many tokens the model takes; plan again with what is known."""
+        services, shown = self.services, self.shown
+        if services is None or services.planning.model_of(shown.conversation) is None:
             return
         for ask in (False, True):
-            window = await services.endpoints.window(model, ask=ask)
-            if window != self.shown.window:
-                self.shown = replace(self.shown, window=window)
+            basis = await services.planning.basis(shown.conversation, ask=ask)
+            if shown.id == self.shown.id and basis != self.shown.basis:
+                self.shown = replace(self.shown, basis=basis)
                 self.replan()
 
     # -- the plan of the draft --------------------------------------------------------------------
@@ -198,7 +197,7 @@ class ChatShell(Screen[None]):
             branch = shown.tree.path_to(self.edited)[:-1] if self.edited in shown.tree else shown.branch
             # While a reply is written and nothing new is typed, what it was asked with stays on show.
             self.plan = (self.live_plan if draft is None else None) or self.services.planning.preview(
-                shown.conversation, branch, draft, shown.window
+                shown.conversation, branch, draft, shown.basis
             )
             self.gauge.queued = len(self.services.chat.queued(shown.id))
         self.warning.show_plan(self.plan)
@@ -296,4 +295,4 @@ class ChatShell(Screen[None]):
 
 def blank() -> Shown:
     instant = clock.now()
-    return Shown(Conversation(make_id(), "", instant, instant), Tree((), None), stored=False, window=ASSUMED)
+    return Shown(Conversation(make_id(), "", instant, instant), Tree((), None), stored=False, basis=ASSUMED)

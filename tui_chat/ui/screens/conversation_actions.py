@@ -61,14 +61,14 @@ class ConversationActions(Showing):
             self.prompt.focus()
 
     def action_focus_prompt(self) -> None:
-        """Back to the prompt."""
-        self.prompt.focus()
+        """Back to the prompt; at once, so that the next key finds it there."""
+        self.set_focus(self.prompt)
 
     def action_focus_filter(self) -> None:
         """Filter the list."""
         self.sidebar_by_hand = True
         self.fit_sidebar(self.size.width)
-        self.filter.focus()
+        self.set_focus(self.filter)
 
     # -- changing one ---------------------------------------------------------------------------------
 

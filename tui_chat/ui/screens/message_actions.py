@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual import on, work
 
+from tui_chat.core.models import MessageHeader
 from tui_chat.ui.screens.chat_shell import reporting
 from tui_chat.ui.screens.showing import Showing
 from tui_chat.ui.widgets.chat_transcript import ChatTranscript
@@ -30,6 +31,34 @@ class MessageActions(Showing):
         if beside:
             self.transcript.set_current(beside[0])
         self.say("Deleted. f8 brings it back.")
+
+    # -- what the model gets of it --------------------------------------------------------------
+
+    async def action_pin_message(self) -> None:
+        """Always send the current message with its exchange, or no longer."""
+        if (header := self._current_header()) is not None:
+            await self._mark(header, pinned=not header.pinned)
+            self.say("No longer pinned." if header.pinned else "Pinned: always sent, with the exchange it is in.")
+
+    async def action_exclude_message(self) -> None:
+        """Never send the current message and its exchange, or send it again."""
+        if (header := self._current_header()) is not None:
+            await self._mark(header, excluded=not header.excluded)
+            self.say("Sent again." if header.excluded else "Excluded: never sent, with the exchange it is in.")
+
+    def _current_header(self) -> MessageHeader | None:
+        message_id = self.transcript.current_id
+        if self.services is None or message_id is None or message_id not in self.shown.tree:
+            return None
+        return self.shown.tree[message_id]
+
+    async def _mark(self, header: MessageHeader, *, pinned: bool | None = None, excluded: bool | None = None) -> None:
+        library = self.require_services().library
+        await library.mark_message(self.shown.id, header.id, pinned=pinned, excluded=excluded)
+        message, line = self.transcript.scroll_state() or (None, 0)
+        await self.reread(place={"message": message, "line": line})
+        self.transcript.set_current(header.id)
+        self.replan()
 
     # -- copying ------------------------------------------------------------------------------
 

@@ -73,6 +73,8 @@ def stepped(settings: Settings, name: str, step: int, *, themes: Sequence[str]) 
         case "max_messages":
             number = min(max(memory.max_messages + 2 * step, FEWEST), MOST)
             return replace(settings, memory=replace(memory, max_messages=number))
+        case "trim":
+            return replace(settings, memory=replace(memory, trim="exact" if memory.trim == "blocks" else "blocks"))
         case "theme":
             place = themes.index(settings.theme) if settings.theme in themes else 0
             return replace(settings, theme=themes[(place + step) % len(themes)])
@@ -87,7 +89,13 @@ def _models(settings: Settings, endpoints: Sequence[Endpoint]) -> list[Line]:
     model = str(settings.model) if settings.model else "none yet"
     return [
         Line("Models"),
-        Line("Default model", "model", model, "Answers in new conversations; ctrl+o changes it in one.", Does.MODEL),
+        Line(
+            "Default model",
+            "model",
+            model,
+            "Answers in new conversations. ctrl+o chooses for the one on show, and for new ones.",
+            Does.MODEL,
+        ),
         *(_endpoint(endpoint) for endpoint in endpoints),
         Line(
             "Add an endpoint…",
@@ -105,6 +113,17 @@ def _endpoint(endpoint: Endpoint) -> Line:
         return Line(endpoint.name, name, value, "From this run's environment variables; changed there.")
     hint = f"{whereto(endpoint).sentence} Enter changes or deletes it."
     return Line(endpoint.name, name, value, hint, Does.ENDPOINT, endpoint)
+
+
+_TRIMS = {
+    "exact": ("exact", "With every prompt the oldest exchange makes room for the newest."),
+    "blocks": (
+        "in blocks",
+        "Half goes at once, then nothing for a while: with prompt caching about 4.5 times cheaper, and a local "
+        "model reads 5.8 times less again.",
+    ),
+}
+"""The figures: chats of 200 turns with a window of 20 messages, simulated."""
 
 
 def _memory(settings: Settings) -> list[Line]:
@@ -125,6 +144,7 @@ def _memory(settings: Settings) -> list[Line]:
     if is_window:
         hint = "So many earlier messages, yours and the model's alike, as far as they fit the model."
         chosen.append(Line("At most", "max_messages", f"{memory.max_messages:,} messages", hint, Does.NUMBER))
+        chosen.append(Line("Trimming", "trim", *_TRIMS[memory.trim], Does.STEP))
     return chosen
 
 

@@ -159,7 +159,7 @@ class Showing(Drafts):
     async def reread(self, *, place: Place | None = None) -> None:
         """Read the tree again where the branch on show became another one; the draft is left alone."""
         opened, bodies = await self._read(self.shown.id)
-        self.take_over(Shown(opened.conversation, opened.tree, window=self.shown.window))
+        self.take_over(Shown(opened.conversation, opened.tree, basis=self.shown.basis))
         self._draw(bodies, place)
 
     async def reload(self, conversation_id: str | None = None) -> None:

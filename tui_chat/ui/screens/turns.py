@@ -136,6 +136,7 @@ class Turns(Showing):
             await self.reread()
         self.transcript.begin(reply)
         self.live_reply = reply.id
+        self.transcript.show_queued(self.require_services().chat.queued(self.shown.id))
         self.wait_for_words()
 
     def _last_shown(self) -> str | None:
@@ -149,9 +150,12 @@ class Turns(Showing):
         if error is not None and reply.error != error.sentence:
             self.report(error)
         self.stop_waiting()
+        self.learn_basis()
         waiting = len(self.require_services().chat.queued(self.shown.id))
         if reply.status is not Status.COMPLETE and waiting:
-            self.say(f"{waiting} prompt{'s wait' if waiting > 1 else ' waits'} behind it: esc, then r goes on.")
+            keys = "r" if self.focused is self.transcript else "esc, then r"
+            self.say(f"{waiting} prompt{'s wait' if waiting > 1 else ' waits'} behind it: {keys} goes on.")
+        self.transcript.show_queued(self.require_services().chat.queued(self.shown.id))
         self.replan()
         await self.refresh_list()
 

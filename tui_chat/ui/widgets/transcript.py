@@ -130,6 +130,15 @@ class Transcript(TranscriptCursor):
             self._queued.add(message.id)
         self.stay()
 
+    def show_queued(self, ids: Sequence[str]) -> None:
+        """These prompts wait, and no others."""
+        changed = self._queued ^ set(ids)
+        self._queued = set(ids)
+        for message_id in changed:
+            self.forget(message_id)
+        if changed:
+            self.stay()
+
     def begin(self, reply: Message) -> None:
         """An answer that will be fed, below what it answers; with what has arrived of it so far."""
         row = self.rows.index(reply.id)

@@ -73,6 +73,10 @@ def _notes(header: MessageHeader, state: State, inks: Inks) -> list[tuple[str, S
     notes = []
     if state.branch is not None and state.branch[1] > 1:
         notes.append((f"‹{state.branch[0]}/{state.branch[1]}›", inks.text))
+    if header.pinned:
+        notes.append(("pinned", inks.text))
+    if header.excluded:
+        notes.append(("excluded", inks.warning))
     match header.status:
         case Status.STREAMING:
             notes.append(("writing…", inks.reply))
