@@ -625,3 +625,38 @@ async def test_a_mark_can_be_undone_and_pinning_takes_back_excluding() -> None:
         await chat.press("f8")
 
         await chat.until(lambda: "excluded ·" in chat.seen() and "pinned ·" not in chat.seen())
+
+
+async def test_the_inspector_shows_byte_for_byte_what_is_then_sent() -> None:
+    provider = ScriptedProvider()
+    async with World(provider).app(size=(120, 40)) as chat:
+        for number in range(12):
+            await chat.send(f"prompt {number}")
+            await chat.until_quiet()
+        chat.screen.prompt.insert("and now?")
+
+        shown = await chat.screen._next()
+        await chat.press("f3")
+        await chat.until_seen("and now?")
+        await chat.press("2")
+        await chat.until_seen('"messages"')
+        await chat.press("escape")
+        await chat.press("enter")
+        await chat.until_quiet()
+
+        assert shown.raw == provider.render(provider.sent[-1], model="test-model")
+
+
+async def test_the_inspector_tells_what_the_model_saw_for_an_old_reply() -> None:
+    provider = ScriptedProvider()
+    async with World(provider).app(size=(120, 40)) as chat:
+        for number in range(12):
+            await chat.send(f"prompt {number}")
+            await chat.until_quiet()
+        await chat.press("escape", "G", "i")
+
+        await chat.until_seen("prompt 11")
+        assert provider.sent[-1].payload[0].content == "prompt 1"
+        past = await chat.screen._past(chat.screen.shown.branch[-1].id)
+        assert past is not None
+        assert [entry.sent for entry in past.plan.entries].count(False) == 2

@@ -21,6 +21,7 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("System prompt", "What the model is told before everything else", "system_prompt"),
     ("Send everything: strategy full", "Send the whole conversation with each prompt, or nothing", "use_full"),
     ("Send a window: strategy window", "Send the newest messages with each prompt", "use_window"),
+    ("Inspect the next request", "What exactly would be sent, what not, and why", "inspect"),
     ("Stop the reply", "What has arrived is kept", "stop"),
     ("Another reply", "Ask for the last reply again, in a new branch", "regenerate"),
     ("Export this conversation", "To a JSON or Markdown file", "export"),

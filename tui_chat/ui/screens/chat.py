@@ -6,11 +6,12 @@ from textual.binding import Binding
 
 from tui_chat.ui.screens.conversation_actions import ConversationActions
 from tui_chat.ui.screens.dialogs import Dialogs
+from tui_chat.ui.screens.inspecting import Inspecting
 from tui_chat.ui.screens.message_actions import MessageActions
 from tui_chat.ui.screens.turns import Turns
 
 
-class ChatScreen(Turns, ConversationActions, MessageActions, Dialogs):
+class ChatScreen(Turns, ConversationActions, MessageActions, Dialogs, Inspecting):
     """The shell (``chat_shell``), what it shows (``showing``), and its actions, a file for each kind.
 
     Its looks are in ``chat.tcss``, which the app loads: Textual loads none for a default screen.
@@ -29,6 +30,7 @@ class ChatScreen(Turns, ConversationActions, MessageActions, Dialogs):
         Binding("f8", "undo", "Undo", id="chat.undo", tooltip="Take back the last delete, clear, edit or new branch"),
         Binding("f1", "help", "Help", id="chat.help", tooltip="Help: these keys, and the guide"),
         Binding("f2", "settings", "Settings", id="chat.settings", tooltip="Settings: looks, keys, endpoints, security"),
+        Binding("f3", "inspect", "Inspect", id="chat.inspect", tooltip="What exactly would be sent, what not, and why"),
         Binding(
             "f4,ctrl+b",
             "toggle_sidebar",

@@ -247,8 +247,9 @@ class EntryList(ScrollView, can_focus=True, inherit_bindings=False):
             self._unfolded[place] = self._body(place)
             self._measure()
             row = self._rows[place]
-            if row.entry.id in self._inspection.excerpts and self._text(row) is None:
-                self.post_message(self.TextWanted(row.entry.id))
+            message_id = row.entry.id
+            if message_id is not None and message_id in self._inspection.excerpts and self._text(row) is None:
+                self.post_message(self.TextWanted(message_id))
         self._show(self._line_of(place), self._bottom_of(place))
 
     def action_move(self, step: int) -> None:

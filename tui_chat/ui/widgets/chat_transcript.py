@@ -17,6 +17,9 @@ class ChatTranscript(Transcript):
         Binding("r", "screen.regenerate", "Again", id="message.again", tooltip="Another reply, in a new branch"),
         Binding("left_square_bracket", "screen.branch(-1)", "‹", id="message.earlier", tooltip="The version before"),
         Binding("right_square_bracket", "screen.branch(1)", "›", id="message.later", tooltip="The next version"),
+        Binding(
+            "i", "screen.inspect_message", "Inspect", id="message.inspect", tooltip="What the model saw for this reply"
+        ),
         Binding("p", "screen.pin_message", "Pin", id="message.pin", tooltip="Always send this exchange, or no longer"),
         Binding("x", "screen.exclude_message", "Exclude", id="message.exclude", tooltip="Never send this exchange"),
         Binding("d,delete", "screen.delete_message", "Delete", id="message.delete", tooltip="Delete it, with undo"),

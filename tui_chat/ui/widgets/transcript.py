@@ -216,7 +216,7 @@ class Transcript(TranscriptCursor):
         """Mark what this plan does not send, with the rule where its window begins. No text is drawn again."""
         entries = [entry for entry in plan.entries if entry.kind is Kind.MESSAGE and entry.id] if plan else []
         not_sent = frozenset(entry.id for entry in entries if entry.id and not entry.sent)
-        above = sum(entry.reason is Reason.BEFORE_WINDOW for entry in entries)
+        above = sum(entry.reason in (Reason.BEFORE_WINDOW, Reason.NO_USER_MESSAGE) for entry in entries)
         in_window = [entry.id for entry in entries if entry.sent and entry.reason in (Reason.WINDOW, Reason.FULL)]
         start = in_window[0] if in_window else None
         if (not_sent, above, start) == (self._not_sent, self.above, self._window_start):

@@ -9,7 +9,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from tui_chat.core.context import ContextPlan, PlanError, Warning
-from tui_chat.core.sentences import LAST_ANSWER_NOT_SENT, error_sentence, gravest, short_warning, warning_forms
+from tui_chat.core.sentences import banner_forms, error_sentence, is_grave
 
 _WARNING = "⚠ "
 _ERROR = "✖ "
@@ -46,7 +46,7 @@ class TruncationWarning(Widget, can_focus=True):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._warning: Warning | None = None
+        self._warnings: tuple[Warning, ...] = ()
         self._error: PlanError | None = None
 
     def show_plan(self, plan: ContextPlan | None) -> None:
@@ -54,24 +54,24 @@ class TruncationWarning(Widget, can_focus=True):
         error = plan.error if plan else None
         # An empty prompt is no failure: nobody has asked to send it.
         self._error = None if error and error.code == "empty_draft" else error
-        self._warning = gravest(plan.warnings) if plan else None
-        self.set_class(self._error is not None or self._warning is not None, "-shown")
+        self._warnings = plan.warnings if plan else ()
+        self.set_class(self._error is not None or bool(self._warnings), "-shown")
         self.set_class(self._is_grave, "-grave")
         self.refresh(layout=True)
 
     @property
     def _is_grave(self) -> bool:
-        return self._error is not None or (self._warning is not None and self._warning.code == LAST_ANSWER_NOT_SENT)
+        return self._error is not None or is_grave(self._warnings)
 
     def render(self) -> Content:
         """The longest form that fits in one line; an error in full, in as many as it takes."""
         if self._error is not None:
             return Content(_ERROR + error_sentence(self._error))
-        if self._warning is None:
+        forms = tuple(_WARNING + form for form in banner_forms(self._warnings))
+        if not forms:
             return Content("")
-        forms = tuple(_WARNING + form for form in warning_forms(self._warning))
         if self.folded and not self._is_grave:
-            return Content(_WARNING + short_warning(self._warning))
+            return Content(forms[-1])
         width = self.container_size.width - 2 if not self.content_size.width else self.content_size.width
         return Content(next((form for form in forms if cell_len(form) <= width), forms[-1]))
 

@@ -1,0 +1,103 @@
+"""The chat screen's way to the inspector: the next request, or the one that a reply came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import work
+
+from tui_chat.core.context import ContextPlan
+from tui_chat.core.errors import TuiChatError
+from tui_chat.core.models import ModelRef, Role
+from tui_chat.services.endpoints import GUIDE, reach
+from tui_chat.services.planning import Options
+from tui_chat.ui.screens.chat_shell import reporting
+from tui_chat.ui.screens.showing import Showing
+
+if TYPE_CHECKING:
+    from tui_chat.ui.screens.inspection import Inspection
+
+
+class Inspecting(Showing):
+    """Shows to the byte what goes out, or what the model saw when it gave a reply."""
+
+    @work(group="dialog")
+    @reporting
+    async def action_inspect(self) -> None:
+        """What the next prompt would send, with the draft as it is."""
+        if self.services is not None:
+            await self._show_inspection(await self._next())
+
+    @work(group="dialog")
+    @reporting
+    async def action_inspect_message(self) -> None:
+        """What the model saw when it gave the current reply; for a prompt, what comes next."""
+        message_id = self.transcript.current_id
+        if self.services is None or message_id is None or message_id not in self.shown.tree:
+            return
+        header = self.shown.tree[message_id]
+        past = await self._past(header.id) if header.role is Role.ASSISTANT else None
+        if header.role is Role.ASSISTANT and past is None:
+            self.say("What the model saw for this reply was not kept: it came before, or from elsewhere.")
+            return
+        await self._show_inspection(past or await self._next())
+
+    async def _show_inspection(self, inspection: Inspection) -> None:
+        from tui_chat.ui.screens.inspector import InspectorScreen
+
+        async def read(message_id: str) -> str:
+            return (await self.require_services().library.message(message_id)).text
+
+        await self.app.push_screen_wait(InspectorScreen(inspection, read=read, now=self._now))
+
+    async def _next(self) -> Inspection:
+        services, shown = self.require_services(), self.shown
+        draft = self.prompt.draft
+        branch = shown.tree.path_to(self.edited)[:-1] if self.edited in shown.tree else shown.branch
+        plan = await services.planning.request(shown.conversation, branch, draft if draft.strip() else None, Options())
+        model = services.planning.model_of(shown.conversation) or ModelRef("", "")
+        raw = b""
+        if plan.error is None and plan.payload:
+            try:
+                raw = (await services.endpoints.provider(model)).render(plan, model=model.name)
+            except TuiChatError as error:  # not confirmed, or gone: then nothing would be sent either
+                self.report(error)
+        return await self._inspection(plan, model, raw=raw)
+
+    async def _past(self, reply_id: str) -> Inspection | None:
+        services, tree = self.require_services(), self.shown.tree
+        branch = tree.path_to(tree[reply_id].parent_id)[:-1]
+        plan = await services.library.seen_by(reply_id, branch)
+        if plan is None:
+            return None
+        reply = await services.library.message(reply_id)
+        return await self._inspection(plan, reply.model or ModelRef("", ""), past_reply=reply_id)
+
+    async def _inspection(
+        self, plan: ContextPlan, model: ModelRef, *, raw: bytes = b"", past_reply: str | None = None
+    ) -> Inspection:
+        from tui_chat.ui.screens.inspection import Inspection, Stored, first_line
+
+        services, tree = self.require_services(), self.shown.tree
+        ids = [entry.id for entry in plan.entries if entry.id is not None and entry.id in tree]
+        bodies = await services.library.bodies(ids)
+        usage = (await services.library.message(past_reply)).usage if past_reply else None
+        try:
+            endpoint = services.endpoints.endpoint(model.endpoint)
+        except TuiChatError:
+            endpoint = GUIDE
+        versions = sum(len(tree.siblings(header.id)) > 1 for header in self.shown.branch)
+        since = min((header.created_at for header in tree), default=None)
+        return Inspection(
+            plan=plan,
+            excerpts={message_id: first_line(body.text) for message_id, body in bodies.items()},
+            times={message_id: tree[message_id].created_at for message_id in ids},
+            raw=raw,
+            model=model.name,
+            host=self.top_bar.host if past_reply is None else "",
+            reach=reach(endpoint),
+            stored=Stored(len(self.shown.branch), len(tree), versions, since),
+            usage=usage,
+            estimated=plan.totals.tokens,
+            past=past_reply is not None,
+        )
