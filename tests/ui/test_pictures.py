@@ -226,3 +226,16 @@ async def test_without_colours(picture: Picture, monkeypatch: pytest.MonkeyPatch
         await show(chat, "8 of 28 earlier messages are not sent")
 
         picture("no-color", chat.app)
+
+
+async def test_the_inspector(picture: Picture) -> None:
+    world = a_world()
+    await fill(world)
+    async with world.app(size=(110, 34), conversation="Thesis notes") as chat:
+        chat.screen.prompt.insert("Sum up what we found.")
+        await show(chat, "8 of 28 earlier messages are not sent")
+        await chat.press("f3")
+        await chat.until_seen("Raw request")
+        await chat.pilot.pause(0.3)
+
+        picture("inspector", chat.app)
