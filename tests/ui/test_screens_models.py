@@ -11,11 +11,14 @@ from textual.pilot import Pilot
 
 from tests.ui.reading import seen
 from tests.ui.screen_fakes import SMALL, USUAL, Host, Shelf, World, burst, settle, words
-from tui_chat.core.errors import BadInput, NotReached, Unauthorized
+from tui_chat.core.errors import BadInput, NotFoundAtServer, NotReached, ProviderError, Unauthorized
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer, ModelCard
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.providers.refusals import Complaint, Speaker, refusal
+from tui_chat.ui.forms import Field
+from tui_chat.ui.screens.address_repair import repaired
 from tui_chat.ui.screens.endpoint_form import EndpointForm
 from tui_chat.ui.screens.models import ModelScreen
 from tui_chat.ui.screens.reach import host_of, whereto
@@ -295,6 +298,103 @@ async def test_deleting_an_endpoint_asks_and_erases_its_key() -> None:
         assert [True] == app.results
         assert () == here.fake_program.settings.endpoints
         assert [None] == list(here.store.secrets.values())
+
+
+@pytest.mark.parametrize(
+    ("typed", "used"),
+    [
+        ("localhost:8171", "http://localhost:8171"),
+        ("192.168.1.5:8080/v1", "http://192.168.1.5:8080/v1"),
+        ("api.example.com/v1", "https://api.example.com/v1"),
+        ("https://api.example.com/v1/chat/completions", "https://api.example.com/v1"),
+        ("localhost:8171/v1/models/", "http://localhost:8171/v1"),
+        ("https://api.example.com/v1/", "https://api.example.com/v1/"),
+        ("https", "https"),
+        ("https:/", "https:/"),
+        ("ftp://example.com", "ftp://example.com"),
+        ("me:word@example.com", "me:word@example.com"),
+    ],
+)
+def test_an_address_is_repaired_where_it_is_clear_what_was_meant(typed: str, used: str) -> None:
+    assert used == repaired(typed)
+    assert used == repaired(used)
+
+
+async def test_the_repaired_address_is_shown_while_typing_and_saved() -> None:
+    here = world()
+    async with form(here) as (app, pilot):
+        await burst(pilot, *"mine", "enter", *"localhost:8171/v1/chat/completions")
+        assert "Used as http://localhost:8171/v1 Texts stay on this computer (localhost:8171)." in words(app)
+        await burst(pilot, "ctrl+s")
+        await settle(pilot)
+
+        assert (Endpoint("mine", "http://localhost:8171/v1"),) == here.fake_program.settings.endpoints
+
+
+UNKNOWN = NotFoundAtServer("mine knows no such address (404).", hint="Check the address in the settings (f2).")
+
+
+async def test_a_test_finds_the_address_with_v1_and_puts_it_into_the_field() -> None:
+    here = world()
+    here.shelf.answers |= {"http://localhost:8171": UNKNOWN, "http://localhost:8171/v1": CARDS}
+    async with form(here) as (app, pilot):
+        await burst(pilot, *"mine", "enter", *"localhost:8171", "ctrl+t")
+        await settle(pilot)
+
+        assert "✓ It answers and offers gpt-large, gpt-mini." in seen(app)
+        assert "http://localhost:8171/v1" == app.screen.query_one("#url", Field).value
+
+
+async def test_a_save_offers_the_address_with_v1_once_before_it_saves() -> None:
+    here = world()
+    here.shelf.answers |= {"http://localhost:8171": UNKNOWN, "http://localhost:8171/v1": Unauthorized("No key.")}
+    async with form(here) as (app, pilot):
+        await burst(pilot, *"mine", "enter", *"localhost:8171", "ctrl+s")
+        await settle(pilot)
+        assert "but http://localhost:8171/v1 does: ctrl+s saves that." in words(app)
+        assert [] == app.results
+        await burst(pilot, "ctrl+s")
+        await settle(pilot)
+
+        assert (Endpoint("mine", "http://localhost:8171/v1"),) == here.fake_program.settings.endpoints
+
+
+async def test_an_address_that_is_wanted_without_v1_can_be_saved_all_the_same() -> None:
+    here = world()
+    here.shelf.answers |= {"http://localhost:8171": UNKNOWN, "http://localhost:8171/v1": CARDS}
+    async with form(here) as (_, pilot):
+        await burst(pilot, *"mine", "enter", *"localhost:8171", "ctrl+s")
+        await settle(pilot)
+        await burst(pilot, *["backspace"] * 3, "ctrl+s")
+        await settle(pilot)
+
+        assert (Endpoint("mine", "http://localhost:8171"),) == here.fake_program.settings.endpoints
+
+
+@pytest.mark.parametrize("error", [UNKNOWN, SILENT])
+async def test_an_endpoint_that_cannot_be_asked_now_is_saved_as_it_is(error: ProviderError) -> None:
+    here = world()
+    here.shelf.answers["mine"] = error
+    async with form(here) as (_, pilot):
+        await burst(pilot, *"mine", "enter", *"http://localhost:8171", "ctrl+s")
+        await settle(pilot)
+
+        assert (Endpoint("mine", "http://localhost:8171"),) == here.fake_program.settings.endpoints
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 302])
+async def test_no_hint_in_the_form_leads_to_the_form(status: int) -> None:
+    here = world()
+    speaker = Speaker("mine", "https://x.example/v1")
+    here.shelf.answers["mine"] = error = refusal(speaker, status, Complaint())
+    async with form(here) as (app, pilot):
+        await burst(pilot, *"mine", "enter", *"https://x.example/v1", "ctrl+t")
+        await settle(pilot)
+
+        assert "(f2)" in error.hint
+        assert str(error) in words(app)
+        assert "f2" not in words(app)
+        assert "in the settings" not in words(app)
 
 
 # -- where texts go ------------------------------------------------------------------------------

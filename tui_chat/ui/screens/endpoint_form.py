@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,16 +14,22 @@ from textual.getters import query_one
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from tui_chat.core.errors import BadInput, TuiChatError
+from tui_chat.core.errors import BadInput, NotFoundAtServer, NotThisDialect, TuiChatError, Unauthorized
 from tui_chat.core.ports import ModelCard
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, is_endpoint_name
 from tui_chat.services.endpoints import EndpointService, Reach
 from tui_chat.ui.forms import AskScreen, Card, Field, Labelled, Said, SecretField
+from tui_chat.ui.screens.address_repair import repaired, with_version
 from tui_chat.ui.screens.reach import host_of, whereto
 from tui_chat.ui.text import clean_line, plain
 
 _SMALLEST_WINDOW, _LARGEST_WINDOW = 256, 100_000_000
+_BEFORE_SAVING = 3.0
+"""Seconds that a save may wait for an address to say whether it is the right one."""
+
+_WHERE_ONE_IS = re.compile(r" (?:in the settings )?\(f2\)")
+"""What an error's hint says of the way to this form."""
 
 
 class EndpointForm(ModalScreen[bool]):
@@ -49,6 +57,8 @@ class EndpointForm(ModalScreen[bool]):
         super().__init__()
         self._endpoints = endpoints
         self._before = endpoint
+        self._asked: set[str] = set()
+        self._saving = False
 
     def compose(self) -> ComposeResult:
         before = self._before
@@ -108,18 +118,20 @@ class EndpointForm(ModalScreen[bool]):
             self._show_whereto()
 
     def _show_whereto(self) -> None:
-        endpoint = Endpoint("", self._typed("url"))
+        endpoint = Endpoint("", repaired(self._typed("url")))
         host = host_of(endpoint)
         is_open = bool(host) and endpoint.base_url.startswith("http:") and whereto(endpoint).reach is Reach.CLOUD
         text = whereto(endpoint).sentence if host else "Where texts will go."
         if is_open:
             text = f"{text} Unencrypted: use https."
+        if host and endpoint.base_url != self._typed("url"):
+            text = f"Used as {endpoint.base_url}\n{text}"
         self.whereto.update(plain(text))
         self.whereto.set_class(is_open, "-open")
 
     def _endpoint(self) -> Endpoint:
-        """What is typed, as a value. Raises BadInput."""
-        name, url, variable = self._typed("name"), self._typed("url"), self._typed("env")
+        """What is typed, as a value, its address repaired. Raises BadInput."""
+        name, url, variable = self._typed("name"), repaired(self._typed("url")), self._typed("env")
         if not is_endpoint_name(name):
             raise BadInput(
                 "This name cannot be used.", hint="Use small letters, digits, dots and dashes; “guide” is taken."
@@ -149,23 +161,35 @@ class EndpointForm(ModalScreen[bool]):
         try:
             endpoint = self._endpoint()
             self.said.say(f"Asking {host_of(endpoint)}…")
-            cards = await self._endpoints.test(endpoint, self._key())
+            meant = await self._meant(endpoint)
+            self._put_address(meant, instead_of=endpoint)
+            cards = await self._endpoints.test(meant, self._key())
         except TuiChatError as error:
-            self.said.fail(error)
+            self._fail(error)
         else:
             self.said.good(answered(cards))
 
     @work(group="save")
     async def action_save(self) -> None:
-        """Save what is typed."""
+        """Save what is typed; where only the address with ``/v1`` answers, offer that first."""
+        if self._saving:
+            return
+        self._saving = True
         try:
             endpoint = self._endpoint()
             self.said.say("Saving…")
+            meant = await self._meant_at_once(endpoint)
+            if meant != endpoint:
+                self._put_address(meant, instead_of=endpoint)
+                self.said.say(f"Nothing answers at {endpoint.base_url}, but {meant.base_url} does: ctrl+s saves that.")
+                return
             await self._endpoints.save(endpoint, self._key())
         except TuiChatError as error:
-            self.said.fail(error)
+            self._fail(error)
         else:
             self._leave(changed=True)
+        finally:
+            self._saving = False
 
     @work(group="save")
     async def action_delete(self) -> None:
@@ -178,13 +202,55 @@ class EndpointForm(ModalScreen[bool]):
         try:
             await self._endpoints.remove(before.name)
         except TuiChatError as error:
-            self.said.fail(error)
+            self._fail(error)
         else:
             self._leave(changed=True)
 
     def action_cancel(self) -> None:
         """Change nothing."""
         self._leave(changed=False)
+
+    # -- the address that was meant -----------------------------------------------------------
+
+    async def _meant(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint, with ``/v1`` behind its address where only that is a model service. Raises ProviderError."""
+        better = with_version(endpoint.base_url)
+        if better is None or not await self._is_elsewhere(endpoint):
+            return endpoint
+        meant = replace(endpoint, base_url=better)
+        return endpoint if await self._is_elsewhere(meant) else meant
+
+    async def _meant_at_once(self, endpoint: Endpoint) -> Endpoint:
+        """The same before saving: asked once for each address, not for long, and what fails is saved as it is."""
+        if endpoint.base_url in self._asked:
+            return endpoint
+        self._asked.add(endpoint.base_url)
+        try:
+            async with asyncio.timeout(_BEFORE_SAVING):
+                return await self._meant(endpoint)
+        except (TuiChatError, TimeoutError):
+            return endpoint
+
+    async def _is_elsewhere(self, endpoint: Endpoint) -> bool:
+        """Whether the server knows no model service at this address. Raises ProviderError where it does not say."""
+        try:
+            await self._endpoints.test(endpoint, self._key())
+        except (NotFoundAtServer, NotThisDialect):
+            return True
+        except Unauthorized:
+            return False
+        return False
+
+    def _put_address(self, meant: Endpoint, *, instead_of: Endpoint) -> None:
+        """Show the address that is used, unless another one was typed meanwhile."""
+        if repaired(self._typed("url")) == instead_of.base_url:
+            field = self._field("url")
+            field.value = meant.base_url
+            field.cursor_position = len(field.value)
+
+    def _fail(self, error: TuiChatError) -> None:
+        """Say it without the way to this form in its hint."""
+        self.said.fail(TuiChatError(str(error), hint=_WHERE_ONE_IS.sub("", error.hint)))
 
     def _key(self) -> Secret | None:
         field = self.query_one("#key", SecretField)
