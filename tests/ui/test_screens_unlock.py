@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from tests.ui.reading import seen
@@ -298,6 +300,55 @@ async def test_the_recovery_code_opens_and_a_new_passphrase_is_set(size: tuple[i
         await settle(pilot)
 
         assert Secret("new words") == access.keys.passphrase
+        assert [access.services] == app.results
+
+
+@pytest.mark.parametrize("slot", ["keyring", "passphrase"])
+async def test_a_recovery_code_typed_right_behind_ctrl_t_arrives_whole(slot: str) -> None:
+    access = FakeAccess(slot, "recovery", keyring="GNOME Keyring")
+    async with shown(access) as (app, pilot):
+        await burst(pilot, "ctrl+t", "x", "backspace", *FakeKeys.CODE, "enter")
+        await settle(pilot)
+
+        assert ["recovery"] == access.asked
+        assert "Choose a new passphrase" in seen(app)
+
+
+@pytest.mark.parametrize("slot", ["keyring", "passphrase"])
+async def test_a_recovery_code_pasted_right_behind_ctrl_t_arrives_whole(slot: str) -> None:
+    access = FakeAccess(slot, "recovery", keyring="GNOME Keyring")
+    async with shown(access) as (app, pilot):
+        app.post_message(events.Key("ctrl+t", None))
+        app.post_message(events.Paste(FakeKeys.CODE))
+        await burst(pilot, "enter")
+        await settle(pilot)
+
+        assert ["recovery"] == access.asked
+
+
+async def test_keys_that_the_field_does_not_know_do_no_harm() -> None:
+    async with shown(FakeAccess("passphrase", "recovery")) as (app, pilot):
+        await burst(pilot, "f7", "ctrl+t", "f7", "up", "ctrl+r", "a", "escape", "b")
+        await settle(pilot)
+
+        assert "b" == field(app).value
+
+
+async def test_a_passphrase_typed_while_the_key_is_looked_for_opens_the_history() -> None:
+    gate = asyncio.Event()
+
+    class Slow(FakeAccess):
+        async def keyring(self) -> str | None:
+            await gate.wait()
+            return None
+
+    access = Slow("passphrase")
+    async with shown(access) as (app, pilot):
+        await burst(pilot, *WORDS, "enter")
+        assert [] == access.asked
+        gate.set()
+        await settle(pilot)
+
         assert [access.services] == app.results
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from textual import work
+from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.getters import query_one
@@ -28,6 +28,7 @@ from tui_chat.services.program import Access, Services
 from tui_chat.ui.forms import Card, Said, SecretField
 from tui_chat.ui.screens.passphrase import short_remark
 from tui_chat.ui.text import clean_line, plain
+from tui_chat.ui.widgets.ordered_keys import own_bindings, run_binding_in_order
 
 RECOVERY_CHARACTERS = 56
 """32 bytes and 3 of checksum in base32."""
@@ -98,6 +99,13 @@ _AGAIN = {Step.CREATE: Step.CREATE_AGAIN, Step.NEW: Step.NEW_AGAIN}
 _FIRST = {again: first for first, again in _AGAIN.items()}
 
 
+class Answer(SecretField):
+    """What is typed behind a key that asks for something else is the answer to that."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        await run_binding_in_order(self, event)
+
+
 class UnlockScreen(ModalScreen[Services]):
     """Asks until the history is open, and dismisses with its services.
 
@@ -136,6 +144,7 @@ class UnlockScreen(ModalScreen[Services]):
         self._keyring: str | None = None
         self._exists = True
         self._first = Secret("")
+        self._early: list[events.Key] = []
         self._services: Services | None = None
         self._unlocking = False
         self._asking_keyring = False
@@ -146,7 +155,7 @@ class UnlockScreen(ModalScreen[Services]):
             "Your history",
             Static(id="text", markup=False),
             Static(id="label", markup=False),
-            SecretField(),
+            Answer(),
             Static(id="note", markup=False),
             Said(),
         )
@@ -157,6 +166,7 @@ class UnlockScreen(ModalScreen[Services]):
 
     def on_unmount(self) -> None:
         self._first = Secret("")
+        self._early.clear()
 
     # -- where to begin -------------------------------------------------------------------
 
@@ -175,6 +185,10 @@ class UnlockScreen(ModalScreen[Services]):
             return
         self._home = self._beginning()
         self._show(self._home)
+        if self._home is Step.PASSPHRASE:  # anything else has to be read before it is answered
+            for key in self._early:
+                self.field.post_message(key)
+        self._early.clear()
         if isinstance(self._problem, KeyringUnavailable):
             self.said.say(self._problem.sentence)  # a fact about this computer, not a failure
         elif self._problem is not None and not isinstance(self._problem, PassphraseNeeded):
@@ -338,6 +352,24 @@ class UnlockScreen(ModalScreen[Services]):
             self._finish(services)
         finally:
             self._unlocking = False
+
+    async def _on_key(self, event: events.Key) -> None:
+        """A key comes here where no field was shown when it was typed; it belongs to the one that is shown now."""
+        focused = self.focused
+        if self._step is Step.LOOKING:
+            self._early.append(events.Key(event.key, event.character))
+        elif focused is None:
+            await run_binding_in_order(self, event)
+        elif event.is_printable or event.key in own_bindings(focused):  # a field lets none of these pass
+            event.stop()
+            event.prevent_default()
+            focused.post_message(events.Key(event.key, event.character))
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        """The same for what is pasted."""
+        if self.focused is not None:  # a field lets none pass
+            event.stop()
+            self.focused.post_message(events.Paste(event.text))
 
     # -- keys -----------------------------------------------------------------------------------
 
