@@ -62,6 +62,17 @@ def test_what_is_no_key_file_is_damage(data: bytes) -> None:
         KeyFile.from_bytes(data)
 
 
+@pytest.mark.parametrize("depth", [100, 990, 5_000, 100_000])
+@pytest.mark.parametrize("place", ['"chacha20"', '"argon2id"', f'"{WRAPPED.check.hex()}"', "65536"])
+def test_an_absurdly_deep_value_is_damage(place: str, depth: int) -> None:
+    text = FULL.to_bytes().decode()
+    assert place in text
+
+    for opening, closing in (("[", "]"), ('{"a":', "}")):
+        with pytest.raises(DamagedHistory):
+            KeyFile.from_bytes(text.replace(place, f"{opening * depth}1{closing * depth}", 1).encode())
+
+
 def test_a_newer_version_is_said_to_be_one() -> None:
     content = json.loads(FULL.to_bytes()) | {"version": 2, "slots": "of another shape"}
 
