@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ def _require_local(address: Any) -> None:
         host = address[0]
         if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
             raise AssertionError(f"a test reached for the network: {host}")
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background, shells let SIGINT be ignored, and children inherit that: tests send it to them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

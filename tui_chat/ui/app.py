@@ -135,7 +135,11 @@ class TuiChatApp(App[None]):
         self.opened.set()
         # A reply whose writer was killed a moment ago still counts as alive.
         self.set_timer(ABANDONED_AFTER / 1000 + 1, self._tidy_again)
-        await self._confirm_recovery_code(services, new_code)
+        try:
+            await self._confirm_recovery_code(services, new_code)
+        except TuiChatError as error:
+            if self._leaving is None:
+                self._chat.report(error)
 
     async def _confirm_recovery_code(self, services: Services, new_code: str | None) -> None:
         """Show a new code; until one is confirmed, say at each start that it was not."""
@@ -150,8 +154,11 @@ class TuiChatApp(App[None]):
 
     @work(group="tidy")
     async def _tidy_again(self) -> None:
-        if self.services is not None and await self.services.library.tidy():
-            await self._chat.reload()
+        try:
+            if self.services is not None and await self.services.library.tidy():
+                await self._chat.reload()
+        except TuiChatError as error:
+            self._chat.report(error)
 
     @work(group="unlock")
     async def action_lock(self) -> None:
