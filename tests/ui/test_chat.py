@@ -660,3 +660,16 @@ async def test_the_inspector_tells_what_the_model_saw_for_an_old_reply() -> None
         past = await chat.screen._past(chat.screen.shown.branch[-1].id)
         assert past is not None
         assert [entry.sent for entry in past.plan.entries].count(False) == 2
+
+
+async def test_the_inspector_counts_a_reply_that_is_arriving_with_what_has_arrived() -> None:
+    gated = GatedProvider()
+    async with World(gated).app() as chat:
+        await chat.send("question")
+        await chat.until_seen("half an")
+
+        shown = await chat.screen._next()
+
+        assert [(entry.sent, entry.reason) for entry in shown.plan.entries] == [(True, "window"), (True, "window")]
+        gated.gate.set()
+        await chat.until_quiet()

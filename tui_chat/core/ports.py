@@ -13,7 +13,7 @@ from tui_chat.core.context import ContextPlan
 from tui_chat.core.events import Delta
 from tui_chat.core.models import Conversation, Message, MessageHeader, Part
 from tui_chat.core.secret import Secret
-from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.core.settings import Endpoint
 
 # -- model services -----------------------------------------------------------------
 
@@ -246,14 +246,6 @@ class ConversationStore(Protocol):
 
 
 # -- files and formats -----------------------------------------------------------------
-
-
-class SettingsFile(Protocol):
-    """The user's settings on disk."""
-
-    def load(self) -> Settings: ...
-    def save(self, settings: Settings) -> None:
-        """Write what differs, atomically, keeping the user's comments."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from tui_chat.core.clean import clean_line
 from tui_chat.core.clock import Clock
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import NotFound, TuiChatError
+from tui_chat.core.headers import header_of
 from tui_chat.core.ids import make_id
-from tui_chat.core.models import Conversation
+from tui_chat.core.models import Conversation, MessageHeader
 from tui_chat.core.ports import Body, FoundServer, ListedConversation
 from tui_chat.core.tree import Tree
 from tui_chat.services.endpoints import GUIDE_MODEL, reach
@@ -187,6 +188,19 @@ class ChatShell(Screen[None]):
 
     # -- the plan of the draft --------------------------------------------------------------------
 
+    def planned_branch(self) -> Sequence[MessageHeader]:
+        """What stands before the next prompt: the branch on show, or what is before the message being edited.
+
+        A reply that is arriving counts with what has arrived of it.
+        """
+        shown = self.shown
+        branch = shown.tree.path_to(self.edited)[:-1] if self.edited in shown.tree else shown.branch
+        arriving = self.require_services().chat.arriving(shown.id)
+        if arriving is None:
+            return branch
+        live = header_of(replace(arriving.reply, text=arriving.body.text))
+        return tuple(live if header.id == live.id else header for header in branch)
+
     def replan(self) -> None:
         """Show what would be sent with the draft as it is, and mark what would not."""
         if self.services is None:
@@ -194,10 +208,9 @@ class ChatShell(Screen[None]):
         else:
             draft = self.prompt.draft if self.prompt.draft.strip() else None
             shown = self.shown
-            branch = shown.tree.path_to(self.edited)[:-1] if self.edited in shown.tree else shown.branch
             # While a reply is written and nothing new is typed, what it was asked with stays on show.
             self.plan = (self.live_plan if draft is None else None) or self.services.planning.preview(
-                shown.conversation, branch, draft, shown.basis
+                shown.conversation, self.planned_branch(), draft, shown.basis
             )
             self.gauge.queued = len(self.services.chat.queued(shown.id))
         self.warning.show_plan(self.plan)

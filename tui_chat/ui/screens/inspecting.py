@@ -53,8 +53,8 @@ class Inspecting(Showing):
     async def _next(self) -> Inspection:
         services, shown = self.require_services(), self.shown
         draft = self.prompt.draft
-        branch = shown.tree.path_to(self.edited)[:-1] if self.edited in shown.tree else shown.branch
-        plan = await services.planning.request(shown.conversation, branch, draft if draft.strip() else None, Options())
+        wanted = draft if draft.strip() else None
+        plan = await services.planning.request(shown.conversation, self.planned_branch(), wanted, Options())
         model = services.planning.model_of(shown.conversation) or ModelRef("", "")
         raw = b""
         if plan.error is None and plan.payload:
