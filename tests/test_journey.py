@@ -62,7 +62,7 @@ async def test_a_conversation_goes_from_prompt_to_another_profile_byte_for_byte(
         await chat.until(lambda: type(chat.app.screen).__name__ == "ExportScreen")
         chat.app.screen.query_one(Input).value = str(file)
         await chat.press("enter")
-        await chat.until_seen("not encrypted")
+        await chat.until_seen("Exported to")  # the rest wraps as the path is long
         title = chat.screen.shown.conversation.title
         messages = await chat.services.library.branch(chat.screen.shown.id)
         await chat.press("ctrl+q")
