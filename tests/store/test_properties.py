@@ -14,6 +14,7 @@ from tests.contracts.store import conversation, message
 from tests.store.parts import KEY
 from tui_chat.core import tokens
 from tui_chat.core.models import Conversation, Message, Role, Status, Thinking, ToolCall, Usage
+from tui_chat.core.parts import sent_text
 from tui_chat.core.ports import Removal
 from tui_chat.core.tree import Tree
 from tui_chat.store import SqliteStore, open_store
@@ -79,7 +80,7 @@ async def tree_comes_back(store: SqliteStore, tree: list[Message]) -> None:
         (each.id, each.parent_id, each.status) for each in tree
     ]
     assert [(header.tokens, header.letters, header.other_letters) for header in headers] == [
-        tuple(tokens.measure(each.text)) for each in tree
+        tuple(tokens.measure(sent_text(each.text, each.parts))) for each in tree
     ]
 
 

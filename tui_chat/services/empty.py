@@ -9,7 +9,8 @@ from typing import NoReturn
 from tui_chat.core.clock import Millis
 from tui_chat.core.errors import LockedError, NotFound
 from tui_chat.core.models import Conversation, Message
-from tui_chat.core.ports import Body, ConversationIndex, ImportCount, ListedConversation, SearchHit
+from tui_chat.core.ports import Body, ConversationIndex, ImportCount, ListedConversation, SearchHit, Spent
+from tui_chat.core.recall import Hit
 from tui_chat.core.secret import Secret
 
 
@@ -25,7 +26,7 @@ class EmptyStore:
     add_message = add_prompt = checkpoint = finish_message = remove_messages = restore_removal = last_clear = (
         _nothing_here
     )
-    mark_message = keep_digest = digest = _nothing_here
+    mark_message = keep_digest = digest = keep_summary = summaries = drop_summary = add_spending = _nothing_here
     save_draft = draft = set_secret = _nothing_here
 
     async def index(
@@ -47,6 +48,12 @@ class EmptyStore:
 
     async def search(self, query: str, *, limit: int = 50) -> Sequence[SearchHit]:
         return ()
+
+    async def ranked(self, terms: Sequence[str], *, without: str, limit: int = 200) -> Sequence[Hit]:
+        return ()
+
+    async def spent(self, *, conversation_id: str | None = None, since: Millis = 0) -> Spent:
+        return Spent()
 
     async def import_conversations(
         self, conversations: Sequence[tuple[Conversation, Sequence[Message]]], *, dry_run: bool = False

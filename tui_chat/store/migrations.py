@@ -5,11 +5,15 @@ A step is never changed once released: a change of the schema is a new step at t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from tui_chat.core import parts, tokens
 from tui_chat.core.clock import Clock
 from tui_chat.core.errors import NewerSchema
+from tui_chat.core.models import ToolCall, ToolResult
+from tui_chat.store.rows import fetch
 from tui_chat.store.schema import FIRST
 
 if TYPE_CHECKING:
@@ -31,7 +35,103 @@ def m002_plan_digests(db: apsw.Connection) -> None:
     )
 
 
-STEPS: Sequence[Step] = (m001_conversations_and_messages, m002_plan_digests)
+def m003_tools_and_attachments(db: apsw.Connection) -> None:
+    """Beside a message's measures: the ids of its tool calls and results, and how many files go with it.
+
+    The estimates of messages with tool parts are made again: they now count what the tools say.
+    """
+    db.execute("ALTER TABLE message ADD COLUMN tools TEXT")  # {"calls": [ids], "answers": [ids]}; NULL: none
+    db.execute("ALTER TABLE message ADD COLUMN attachments INTEGER NOT NULL DEFAULT 0")
+    with_such = "instr(parts, '\"tool_') OR instr(parts, '\"attachment\"')"
+    # The numbers first: parts may hold files, and all of them at once would not fit into memory.
+    for (key,) in fetch(db, f"SELECT id FROM message_body WHERE {with_such}"):
+        ((text, encoded),) = fetch(db, "SELECT text, parts FROM message_body WHERE id = ?", (key,))
+        _write_tools_and_attachments(db, key, text, json.loads(encoded))
+
+
+def _write_tools_and_attachments(
+    db: apsw.Connection, key: int, text: str, message_parts: Sequence[dict[str, str]]
+) -> None:
+    kinds = [part["type"] for part in message_parts]
+    db.execute("UPDATE message SET attachments = ? WHERE id = ?", (kinds.count("attachment"), key))
+    spoken = [parts.from_json(part) for part in message_parts if part["type"] in ("tool_call", "tool_result")]
+    if not spoken:
+        return
+    calls = [part.id for part in spoken if isinstance(part, ToolCall)]
+    answers = [part.id for part in spoken if isinstance(part, ToolResult)]
+    measure = tokens.measure(parts.sent_text(text, spoken))
+    db.execute(
+        "UPDATE message SET tools = ?, token_estimate = ?, letters = ?, other_letters = ? WHERE id = ?",
+        (json.dumps({"calls": calls, "answers": answers}), *measure, key),
+    )
+
+
+def m004_summaries(db: apsw.Connection) -> None:
+    """Summaries and what each was made from; one that loses a source is erased in the same statement."""
+    db.execute("""
+CREATE TABLE summary(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  uuid TEXT NOT NULL UNIQUE,
+  conversation_id INTEGER NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
+  made_at INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,            -- the estimate of its text
+  edited INTEGER NOT NULL,
+  pieces INTEGER NOT NULL,
+  prompt_version INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  text TEXT NOT NULL) STRICT;
+CREATE INDEX summary_conversation ON summary(conversation_id, made_at);
+CREATE TABLE summary_source(
+  summary_id INTEGER NOT NULL REFERENCES summary(id) ON DELETE CASCADE,
+  place INTEGER NOT NULL,
+  message_id INTEGER NOT NULL REFERENCES message(id) ON DELETE CASCADE,
+  characters INTEGER NOT NULL,        -- its measures, when the summary was made
+  tokens INTEGER NOT NULL,
+  PRIMARY KEY(summary_id, place)) WITHOUT ROWID, STRICT;
+CREATE INDEX summary_source_message ON summary_source(message_id);
+-- Whatever takes a message out, its words do not live on in a summary.
+CREATE TRIGGER source_removed AFTER UPDATE OF removal_id ON message WHEN new.removal_id IS NOT NULL BEGIN
+  DELETE FROM summary WHERE id IN (SELECT summary_id FROM summary_source WHERE message_id = new.id); END;
+-- Before: afterwards nothing says any more what it was a source of.
+CREATE TRIGGER source_erased BEFORE DELETE ON message BEGIN
+  DELETE FROM summary WHERE id IN (SELECT summary_id FROM summary_source WHERE message_id = old.id); END;
+""")
+
+
+def m005_spending(db: apsw.Connection) -> None:
+    """The ledger: what each request cost. It outlives its conversation and then knows nothing of it.
+
+    ``usd`` is a real number: one token of a cheap model costs a hundredth of a millionth, which whole millionths
+    would round to nothing, and SQLite's sum compensates its rounding.
+    """
+    db.execute("""
+CREATE TABLE spending(
+  id INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  conversation_id INTEGER REFERENCES conversation(id) ON DELETE SET NULL,
+  tokens INTEGER NOT NULL,            -- asked and answered
+  usd REAL,                           -- NULL: no price was known
+  estimated INTEGER NOT NULL,
+  model TEXT NOT NULL) STRICT;
+-- A sum reads one of these and no row.
+CREATE INDEX spending_time ON spending(at, tokens, usd);
+CREATE INDEX spending_conversation ON spending(conversation_id, at, tokens, usd);
+""")
+
+
+def m006_memory_scope(db: apsw.Connection) -> None:
+    """Where retrieval looks; NULL: in the conversation."""
+    db.execute("ALTER TABLE conversation ADD COLUMN memory_scope TEXT")
+
+
+STEPS: Sequence[Step] = (
+    m001_conversations_and_messages,
+    m002_plan_digests,
+    m003_tools_and_attachments,
+    m004_summaries,
+    m005_spending,
+    m006_memory_scope,
+)
 
 
 def require_known(db: apsw.Connection, steps: Sequence[Step]) -> None:

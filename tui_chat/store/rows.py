@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tui_chat.core import parts, tokens
 from tui_chat.core.errors import BadInput, DamagedHistory, NotFound
 from tui_chat.core.models import (
+    Attachment,
     Conversation,
     MemorySettings,
     Message,
@@ -18,6 +19,8 @@ from tui_chat.core.models import (
     Role,
     Status,
     Thinking,
+    ToolCall,
+    ToolResult,
     Usage,
     clean_surrogates,
 )
@@ -41,7 +44,7 @@ _STATUSES: Mapping[str, Status] = {status.value: status for status in Status}
 
 CONVERSATION = """
 SELECT c.uuid, c.title, c.created_at, c.updated_at, c.system_prompt, c.model_endpoint, c.model_name,
-  c.memory_strategy, c.memory_max_messages, c.memory_trim, c.pinned, c.archived,
+  c.memory_strategy, c.memory_max_messages, c.memory_trim, c.memory_scope, c.pinned, c.archived,
   (SELECT h.uuid FROM message h WHERE h.id = c.head_id AND h.removal_id IS NULL),
   (SELECT json_group_array(t.name ORDER BY t.place) FROM conversation_tag t WHERE t.conversation_id = c.id)
 FROM conversation c"""
@@ -50,7 +53,7 @@ FROM conversation c"""
 
 def conversation_of(row: Row) -> Conversation:
     """The conversation of a row of ``CONVERSATION``."""
-    uuid, title, created, updated, prompt, endpoint, model, strategy, most, trim, pinned, archived, head, tags = row
+    uuid, title, created, updated, prompt, endpoint, model, *memory, pinned, archived, head, tags = row
     return Conversation(
         id=uuid,
         title=title,
@@ -58,7 +61,7 @@ def conversation_of(row: Row) -> Conversation:
         updated_at=updated,
         system_prompt=prompt,
         model=_model_of(endpoint, model),
-        memory=None if strategy is None else MemorySettings(strategy, most, trim),
+        memory=_memory_of(*memory),
         tags=tuple(json.loads(tags)),
         pinned=bool(pinned),
         archived=bool(archived),
@@ -80,6 +83,7 @@ def conversation_values(conversation: Conversation) -> dict[str, object]:
         "memory_strategy": memory and memory.strategy,
         "memory_max_messages": memory and memory.max_messages,
         "memory_trim": memory and memory.trim,
+        "memory_scope": memory and memory.scope,
         "system_prompt": None if conversation.system_prompt is None else clean_surrogates(conversation.system_prompt),
         **title_values(conversation.title),
     }
@@ -137,6 +141,8 @@ def message_values(message: Message) -> dict[str, object]:
         "excluded": int(message.excluded),
         "error": None if message.error is None else clean_surrogates(message.error),
         "has_thinking": int(_has_thinking(message.parts)),
+        "tools": _tools(message.parts),
+        "attachments": _attachments(message.parts),
         **_measures(message),
     }
 
@@ -166,7 +172,7 @@ def parts_of(encoded: str | None) -> tuple[Part, ...]:
 
 HEADER = """
 SELECT id, uuid, parent_id, removal_id, role, status, created_at, model_name, error, characters, lines,
-  token_estimate, letters, other_letters, has_thinking, pinned, excluded, estimator
+  token_estimate, letters, other_letters, has_thinking, pinned, excluded, tools, attachments, estimator
 FROM message"""
 """Selects rows for ``header_of``."""
 
@@ -189,9 +195,10 @@ def header_of(row: Row, parent: str | None) -> MessageHeader:
         letters,
         others,
         thinking,
-        *flags,
+        *rest,
     ) = row
-    pinned, excluded, _ = flags
+    pinned, excluded, tools, attachments, _ = rest
+    calls, answers = ((), ()) if tools is None else _tools_of(tools)
     return MessageHeader(
         uuid,
         parent,
@@ -208,6 +215,9 @@ def header_of(row: Row, parent: str | None) -> MessageHeader:
         thinking == 1,
         pinned == 1,
         excluded == 1,
+        calls,
+        answers,
+        attachments,
     )
 
 
@@ -217,9 +227,10 @@ def is_measured(row: Row) -> bool:
 
 
 def measured(row: Row, text: str, encoded: str | None) -> Row:
-    """The row of ``HEADER`` with the measures of its text as it is now."""
-    thinking = int(_has_thinking(parts_of(encoded)))
-    return (*row[:9], len(text), _lines(text), *tokens.measure(text), thinking, *row[15:17], ESTIMATOR)
+    """The row of ``HEADER`` with the measures of its text and parts as they are now."""
+    now = parts_of(encoded)
+    measures = (len(text), _lines(text), *tokens.measure(parts.sent_text(text, now)), int(_has_thinking(now)))
+    return (*row[:9], *measures, *row[15:17], _tools(now), _attachments(now), ESTIMATOR)
 
 
 # -- inside ---------------------------------------------------------------------------------
@@ -228,7 +239,8 @@ def measured(row: Row, text: str, encoded: str | None) -> Row:
 def _measures(message: Message) -> dict[str, object]:
     streaming = message.status is Status.STREAMING
     text = "" if streaming else clean_surrogates(message.text)
-    measure = tokens.measure(text) if text else tokens.Measure(0, 0, 0)
+    sent = "" if streaming else clean_surrogates(parts.sent_text(text, message.parts))
+    measure = tokens.measure(sent) if sent else tokens.Measure(0, 0, 0)
     return {
         "characters": len(text),
         "lines": _lines(text),
@@ -247,6 +259,22 @@ def _has_thinking(message_parts: Sequence[Part]) -> bool:
     return any(isinstance(part, Thinking) for part in message_parts)
 
 
+def _tools(message_parts: Sequence[Part]) -> str | None:
+    """The ids of the tool calls and of the results among the parts, as JSON; None where there are none."""
+    calls = [clean_surrogates(part.id) for part in message_parts if isinstance(part, ToolCall)]
+    answers = [clean_surrogates(part.id) for part in message_parts if isinstance(part, ToolResult)]
+    return json.dumps({"calls": calls, "answers": answers}) if calls or answers else None
+
+
+def _tools_of(encoded: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    tools = json.loads(encoded)
+    return tuple(tools["calls"]), tuple(tools["answers"])
+
+
+def _attachments(message_parts: Sequence[Part]) -> int:
+    return sum(isinstance(part, Attachment) for part in message_parts)
+
+
 def _search_text(text: str) -> str | None:
     form = indexed(text)
     return None if form == text else form
@@ -259,6 +287,11 @@ def _encoded(message_parts: Sequence[Part]) -> str | None:
         return json.dumps([parts.to_json(part) for part in message_parts])
     except ValueError as error:
         raise BadInput("An attachment is not what its checksum says.", hint="Attach it again.") from error
+
+
+def _memory_of(strategy: str | None, most: int, trim: str, scope: str | None) -> MemorySettings | None:
+    """``scope`` is NULL in what was written before there was one."""
+    return None if strategy is None else MemorySettings(strategy, most, trim, scope or MemorySettings().scope)
 
 
 def _model_of(endpoint: str | None, name: str | None) -> ModelRef | None:

@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING
 from tui_chat.core.clock import Millis
 from tui_chat.core.errors import DamagedHistory, TuiChatError
 from tui_chat.core.models import Conversation, Message, MessageHeader, clean_surrogates
-from tui_chat.core.ports import Body, ConversationIndex, ImportCount, ListedConversation, Removal, SearchHit
+from tui_chat.core.ports import (
+    Body,
+    ConversationIndex,
+    ImportCount,
+    ListedConversation,
+    Removal,
+    SearchHit,
+    Spending,
+    Spent,
+)
+from tui_chat.core.recall import Hit
 from tui_chat.core.secret import Secret
-from tui_chat.store import conversations, erasing, imports, messages, removals, search
+from tui_chat.core.summary import Summary
+from tui_chat.store import conversations, erasing, imports, ledger, messages, ranking, removals, search, summaries
 from tui_chat.store.database import Database
 from tui_chat.store.rows import conversation_key, fetch
 
@@ -119,11 +130,34 @@ class SqliteStore:
     async def digest(self, message_id: str) -> str | None:
         return await self._database.read(lambda db: messages.digest(db, message_id))
 
+    async def keep_summary(self, conversation_id: str, summary: Summary) -> None:
+        await self._database.run(lambda db: summaries.keep(db, conversation_id, summary))
+
+    async def summaries(self, conversation_id: str) -> Sequence[Summary]:
+        return await self._database.read(lambda db: summaries.kept(db, conversation_id))
+
+    async def drop_summary(self, summary_id: str) -> None:
+        await self._database.run(lambda db: summaries.drop(db, summary_id))
+        await self._database.empty_log()
+
+    async def add_spending(self, spending: Spending) -> None:
+        await self._database.run(lambda db: ledger.add(db, spending))
+
+    async def spent(self, *, conversation_id: str | None = None, since: Millis = 0) -> Spent:
+        return await self._database.read(lambda db: ledger.spent(db, conversation_id=conversation_id, since=since))
+
     async def stop_abandoned(self, before: Millis) -> int:
         return await self._database.run(lambda db: messages.stop_abandoned(db, before))
 
     async def remove_messages(self, conversation_id: str, ids: Sequence[str] | None, kind: Removal, at: Millis) -> str:
-        return await self._database.run(lambda db: removals.remove(db, conversation_id, ids, kind, at))
+        def remove(db: apsw.Connection) -> tuple[str, bool]:
+            before = summaries.number(db)
+            return removals.remove(db, conversation_id, ids, kind, at), summaries.number(db) < before
+
+        removal, has_erased = await self._database.run(remove)
+        if has_erased:
+            await self._database.empty_log()
+        return removal
 
     async def restore_removal(self, removal_id: str) -> None:
         await self._database.run(lambda db: removals.restore(db, removal_id))
@@ -174,6 +208,10 @@ class SqliteStore:
 
     async def search(self, query: str, *, limit: int = 50) -> Sequence[SearchHit]:
         return await self._database.aside(lambda db: search.search(db, clean_surrogates(query), limit=limit))
+
+    async def ranked(self, terms: Sequence[str], *, without: str, limit: int = 200) -> Sequence[Hit]:
+        given = tuple(map(clean_surrogates, terms))
+        return await self._database.aside(lambda db: ranking.ranked(db, given, without=without, limit=limit))
 
     async def import_conversations(
         self, conversations: Sequence[tuple[Conversation, Sequence[Message]]], *, dry_run: bool = False
