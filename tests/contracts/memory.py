@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 
-from tests.memory.branches import branches, requests
-from tui_chat.core.context import ContextPlan, Entry, Kind, PayloadMessage, Reason
+from tests.memory.branches import bodies_of, branches, requests
+from tui_chat.core.context import ContextPlan, Entry, Kind, Reason
 from tui_chat.core.models import MessageHeader, Role
+from tui_chat.core.ports import Body
 from tui_chat.core.tokens import MESSAGE_TOKENS, REQUEST_TOKENS, measure
 from tui_chat.memory import Request, Strategy, sent_ids, with_payload
 
@@ -22,10 +23,15 @@ SENT_REASONS = {
 WARNED = {
     Reason.BEFORE_WINDOW: "window",
     Reason.NO_USER_MESSAGE: "window",
+    Reason.SUMMARISED: "summarised",
     Reason.PINNED_NO_ROOM: "pin_no_room",
     Reason.EXCLUDED: "excluded",
 }
-WARNING_OF = {"before_window": "window", "last_answer_not_sent": "window"}
+WARNING_OF = dict.fromkeys(
+    ("before_window", "last_answer_not_sent", "not_summarised", "not_found", "not_searched"), "window"
+)
+UNSENDABLE = {Reason.ERROR, Reason.EMPTY, Reason.ATTACHMENT_UNSUPPORTED}
+QUOTED = {Reason.RETRIEVED, Reason.EXCERPT}
 
 # Inherited properties run with one `self` a class; they keep no state in it.
 quick = settings(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
@@ -45,7 +51,8 @@ class StrategyContract:
 
         assert [header.id for header in branch] == [entry.id for entry in messages_of(plan)]
         assert all(entry.sent == (entry.reason in SENT_REASONS) for entry in plan.entries)
-        assert all(entry.sent == (entry.order is not None) for entry in plan.entries)
+        assert all(entry.sent == (entry.order is not None or entry.inside is not None) for entry in plan.entries)
+        assert {entry.inside for entry in plan.entries} <= {None, *(entry.id for entry in plan.entries[-1:])}
 
     @quick
     @given(branch=branches(), request=requests())
@@ -54,24 +61,31 @@ class StrategyContract:
     ) -> None:
         plan = self.strategy.plan(branch, request)
 
-        sent = [entry for entry in plan.entries if entry.sent]
+        sent = [entry for entry in plan.entries if entry.order is not None]
         if plan.error is None:
             assert request.corrected(REQUEST_TOKENS) + sum(entry.tokens for entry in sent) == plan.totals.tokens
             assert plan.totals.tokens <= plan.budget.input
         else:
-            assert sent == []
+            assert not any(entry.sent for entry in plan.entries)
 
     @quick
     @given(branch=branches(), request=requests())
     def test_the_uncorrected_size_is_that_of_what_is_sent(self, branch: list[MessageHeader], request: Request) -> None:
         plan = self.strategy.plan(branch, request)
 
-        estimates = {header.id: header.tokens for header in branch}
-        fixed = {Kind.SYSTEM: request.system_prompt, Kind.DRAFT: request.draft}
-        sent = [entry for entry in plan.entries if entry.sent]
-        texts = [estimates[e.id or ""] if e.kind is Kind.MESSAGE else measure(fixed[e.kind] or "").tokens for e in sent]
-        expected = REQUEST_TOKENS + sum(texts) + MESSAGE_TOKENS * len(texts)
-        assert (0 if plan.error else expected) == plan.uncorrected
+        uncorrected = {header.id: header.tokens + MESSAGE_TOKENS for header in branch}
+        if plan.error is not None:
+            assert 0 == plan.uncorrected
+        elif request.factor == 1:
+            assert REQUEST_TOKENS + sum(e.tokens for e in plan.entries if e.order is not None) == plan.uncorrected
+        elif not plan.quotations and plan.summary is None:
+            fixed = {Kind.SYSTEM: request.system_prompt, Kind.DRAFT: request.draft}
+            for entry in plan.entries:
+                if entry.kind in fixed and entry.sent:
+                    uncorrected[entry.id or entry.kind] = measure(fixed[entry.kind] or "").tokens + MESSAGE_TOKENS
+            own = [e for e in plan.entries if e.order is not None and e.kind is not Kind.TOOLS]
+            tools = plan.uncorrected - REQUEST_TOKENS - sum(uncorrected[e.id or e.kind] for e in own)
+            assert (tools > 0) == any(entry.kind is Kind.TOOLS for entry in plan.entries)
 
     @quick
     @given(branch=branches(), request=requests())
@@ -94,9 +108,9 @@ class StrategyContract:
         plan = self.strategy.plan(branch, request)
 
         units = reference_units(branch, plan)
-        assert all(len({entry.sent for entry in unit}) == 1 for unit in units)
-        assert all(len({entry.reason for entry in unit}) == 1 for unit in units)
-        sent = [entry for entry in messages_of(plan) if entry.sent]
+        assert all(len({entry.order is None for entry in unit}) == 1 for unit in units)
+        assert all(len({entry.reason for entry in unit} - QUOTED) <= 1 for unit in units)
+        sent = [entry for entry in messages_of(plan) if entry.order is not None]
         wanted = [e.id for unit in units for e in unit if e.reason is not Reason.EXCLUDED]
         assert not sent or sent[0].role is Role.USER or wanted == [entry.id for entry in sent]
 
@@ -107,7 +121,7 @@ class StrategyContract:
     ) -> None:
         plan = self.strategy.plan(branch, request)
 
-        excluded = {header.id for header in branch if header.excluded and header.has_text}
+        excluded = {header.id for header in branch if header.excluded and header.is_sendable}
         for unit in reference_units(branch, plan):
             if excluded & {entry.id for entry in unit}:
                 assert {Reason.EXCLUDED} == {entry.reason for entry in unit}
@@ -120,22 +134,43 @@ class StrategyContract:
         plan = self.strategy.plan(branch, request)
 
         ids = [header.id for header in branch]
-        places = [ids.index(id) for id in sent_ids(plan)]
+        places = [ids.index(entry.id or "") for entry in messages_of(plan) if entry.order is not None]
         assert sorted(set(places)) == places
-        orders = [entry.order for entry in plan.entries if entry.sent]
+        orders = [entry.order for entry in plan.entries if entry.order is not None]
         assert list(range(len(orders))) == orders
 
     @quick
     @given(branch=branches(), request=requests())
     def test_the_payload_is_what_the_entries_say(self, branch: list[MessageHeader], request: Request) -> None:
         plan = self.strategy.plan(branch, request)
-        texts = {id: f"text of {id}" for id in sent_ids(plan)}
+        bodies = {id: Body(f"text of {id}") for id in sent_ids(plan)}
 
-        filled = with_payload(plan, system_prompt=request.system_prompt, texts=texts, draft=request.draft)
+        filled = with_payload(plan, system_prompt=request.system_prompt, bodies=bodies, draft=request.draft)
 
-        expected = [PayloadMessage(e.role, expected_text(e, request)) for e in plan.entries if e.sent]
-        assert expected == list(filled.payload)
+        carried = [entry for entry in plan.entries if entry.order is not None]
+        assert [entry.role for entry in carried] == [message.role for message in filled.payload]
+        for entry, message in zip(carried, filled.payload, strict=True):
+            assert expected_text(entry, request) in message.content
+            assert plan.quotations or entry.kind is Kind.SUMMARY or expected_text(entry, request) == message.content
         assert plan == replace(filled, payload=())
+
+    @quick
+    @given(branch=branches(), request=requests())
+    def test_calls_and_results_are_sent_together(self, branch: list[MessageHeader], request: Request) -> None:
+        plan = self.strategy.plan(branch, request)
+        bodies = bodies_of(branch, sent_ids(plan))
+
+        filled = with_payload(plan, system_prompt=request.system_prompt, bodies=bodies, draft=request.draft)
+
+        waiting: list[str] = []
+        for message in filled.payload:
+            if message.role is not Role.TOOL:
+                assert [] == waiting
+                waiting = [call.id for call in message.calls]
+            assert bool(message.results) == (message.role is Role.TOOL)
+            for result in message.results:
+                waiting.remove(result.id)
+        assert [] == waiting
 
     @quick
     @given(branch=branches(), request=requests())
@@ -153,8 +188,10 @@ class StrategyContract:
         plan = self.strategy.plan(branch, request)
 
         for header, entry in zip(branch, messages_of(plan), strict=True):
-            if not header.has_text:
+            if not header.is_sendable and not header.attachments:
                 assert (Reason.ERROR if header.status == "failed" else Reason.EMPTY) == entry.reason
+            elif not header.is_sendable:
+                assert Reason.ATTACHMENT_UNSUPPORTED == entry.reason
 
     @quick
     @given(branch=branches(), request=requests())
@@ -163,21 +200,18 @@ class StrategyContract:
     ) -> None:
         plan = self.strategy.plan(branch, request)
 
-        with_text = [
-            entry
-            for entry, header in zip(messages_of(plan), branch, strict=True)
-            if header.has_text and plan.error is None
-        ]
+        with_text = [e for e in messages_of(plan) if e.reason not in UNSENDABLE and plan.error is None]
         left_out = Counter(WARNED[entry.reason] for entry in with_text if not entry.sent)
-        warned = {WARNING_OF.get(warning.code, warning.code): warning for warning in plan.warnings}
+        warnings = [warning for warning in plan.warnings if warning.code != "attachment_unsupported"]
+        warned = {WARNING_OF.get(warning.code, warning.code): warning for warning in warnings}
         assert left_out == {about: warning.count for about, warning in warned.items()}
-        assert len(plan.warnings) == len(warned)
-        assert {len(with_text)} >= {warning.of for warning in plan.warnings}
+        assert len(warnings) == len(warned)
+        assert {len(with_text)} >= {warning.of for warning in warnings}
         if warned.get("window"):
             times = {entry.id: header.created_at for entry, header in zip(messages_of(plan), branch, strict=True)}
             holes = ("window", "pin_no_room")
             dropped = [place for place, entry in enumerate(with_text) if WARNED.get(entry.reason) in holes]
-            window = [times[entry.id] for entry in with_text[dropped[-1] + 1 :] if entry.sent]
+            window = [times[entry.id] for entry in with_text[dropped[-1] + 1 :] if entry.order is not None]
             assert warned["window"].since == (window[0] if window else None)
 
     @quick
@@ -199,6 +233,10 @@ def expected_text(entry: Entry, request: Request) -> str:
             return request.system_prompt or ""
         case Kind.DRAFT:
             return request.draft or ""
+        case Kind.SUMMARY:
+            return "Summary of"
+        case Kind.TOOLS:
+            return "cancelled"
         case _:
             return f"text of {entry.id}"
 
@@ -207,7 +245,7 @@ def reference_units(branch: Sequence[MessageHeader], plan: ContextPlan) -> list[
     """The entries of messages with a text, cut before each user message."""
     units: list[list[Entry]] = []
     for header, entry in zip(branch, messages_of(plan), strict=True):
-        if header.has_text:
+        if entry.reason not in UNSENDABLE:
             if header.role is Role.USER or not units:
                 units.append([])
             units[-1].append(entry)

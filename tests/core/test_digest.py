@@ -45,7 +45,7 @@ def test_a_digest_does_not_grow_with_what_is_not_sent() -> None:
 def test_no_text_is_in_a_digest() -> None:
     request = Request(context_window=8192, draft="canary draft", system_prompt="canary system")
     plan = with_payload(
-        STRATEGIES[0].plan((), request), system_prompt=request.system_prompt, texts={}, draft=request.draft
+        STRATEGIES[0].plan((), request), system_prompt=request.system_prompt, bodies={}, draft=request.draft
     )
 
     assert "canary" not in digest_of(plan)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from tests.memory.branches import branches, chat, requests
 from tui_chat.core.models import MessageHeader
 from tui_chat.core.plan_json import plan_to_json
+from tui_chat.core.ports import Body
 from tui_chat.core.sentences import error_sentence, warning_sentence
 from tui_chat.memory import STRATEGIES, Request, sent_ids, strategy, with_payload
 
@@ -23,8 +24,8 @@ validator = jsonschema.Draft202012Validator(SCHEMA)
 def printed(name: str, branch: list[MessageHeader], request: Request) -> Any:
     """As a reader of standard output gets it."""
     plan = strategy(name).plan(branch, request)
-    texts = {id: f"text of {id}" for id in sent_ids(plan)}
-    plan = with_payload(plan, system_prompt=request.system_prompt, texts=texts, draft=request.draft)
+    bodies = {id: Body(f"text of {id}") for id in sent_ids(plan)}
+    plan = with_payload(plan, system_prompt=request.system_prompt, bodies=bodies, draft=request.draft)
     return json.loads(json.dumps(plan_to_json(plan)))
 
 

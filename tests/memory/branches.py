@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 from hypothesis import strategies as st
 
-from tui_chat.core.models import MessageHeader, Role, Status
+from tui_chat.core.models import MessageHeader, Role, Status, ToolCall, ToolResult
+from tui_chat.core.ports import Body
 from tui_chat.memory import Request
 
 Branch = list[MessageHeader]
 
-ROLES = {"u": Role.USER, "a": Role.ASSISTANT, "s": Role.SYSTEM, "t": Role.TOOL}
+ROLES = {"u": Role.USER, "a": Role.ASSISTANT, "s": Role.SYSTEM}
 
 
 def header(
@@ -47,10 +48,24 @@ def header(
 
 
 def chat(spelled: str, *, tokens: int = 6, pinned: Iterable[int] = (), excluded: Iterable[int] = ()) -> Branch:
-    """``ua u- u_"``: a turn, one whose answer failed without a text, one whose answer is just empty."""
+    """``ua u- u_``: a turn, one whose answer failed without a text, one whose answer is just empty.
+
+    ``t`` is a tool's result, to a call that the last answer before it makes; ``c`` an answer with a call
+    that nothing answers, ``o`` a result that nothing asked for, ``p`` a prompt of an attachment alone.
+    """
     branch: Branch = []
     for index, letter in enumerate(spelled.replace(" ", "")):
-        if letter in ROLES:
+        if letter == "t":
+            caller = max(place for place, each in enumerate(branch) if each.role is Role.ASSISTANT)
+            branch[caller] = branch[caller]._replace(calls=(*branch[caller].calls, f"c{index}"))
+            branch.append(header(index, Role.TOOL, tokens=tokens)._replace(answers=(f"c{index}",)))
+        elif letter == "c":
+            branch.append(header(index, Role.ASSISTANT, tokens=tokens)._replace(calls=(f"c{index}",)))
+        elif letter == "o":
+            branch.append(header(index, Role.TOOL, tokens=tokens)._replace(answers=(f"c{index}",)))
+        elif letter == "p":
+            branch.append(header(index, Role.USER, has_text=False)._replace(attachments=1))
+        elif letter in ROLES:
             branch.append(header(index, ROLES[letter], tokens=tokens))
         else:
             status = Status.FAILED if letter == "-" else Status.STOPPED
@@ -68,10 +83,30 @@ def marked(branch: Branch, *, pinned: Iterable[int] = (), excluded: Iterable[int
     return branch
 
 
+def bodies_of(branch: Iterable[MessageHeader], ids: Iterable[str]) -> dict[str, Body]:
+    """What stands in the history for these messages: ``text of m3``, ``result of c2``."""
+    wanted = set(ids)
+    bodies = {}
+    for message in branch:
+        if message.id in wanted:
+            calls = [ToolCall(id, "look", '{"at":"it"}') for id in message.calls]
+            results = [ToolResult(id, f"result of {id}") for id in message.answers]
+            text = f"text of {message.id}" if message.characters else ""
+            bodies[message.id] = Body(text, parts=(*calls, *results))
+    return bodies
+
+
+CALLS = st.sampled_from([0, 0, 0, 1, 2])
+
+
 @st.composite
 def branches(draw: st.DrawFn, *, max_size: int = 16, marks: bool = True) -> Branch:
-    """Any branch: broken turns, greetings, empty and failed messages, all sizes and scripts, pins and exclusions."""
-    branch = []
+    """Any branch: broken turns, greetings, empty and failed messages, all sizes and scripts, pins and exclusions.
+
+    With calls and results in any order, answered or not, more than one in a message, their ids used again.
+    """
+    branch: Branch = []
+    asked: list[str] = []
     for index in range(draw(st.integers(0, max_size))):
         letters = draw(st.integers(0, 400))
         branch.append(
@@ -87,6 +122,15 @@ def branches(draw: st.DrawFn, *, max_size: int = 16, marks: bool = True) -> Bran
                 excluded=marks and draw(st.integers(0, 7)) == 7,
             )
         )
+        if branch[-1].role is Role.ASSISTANT:
+            calls = [draw(st.sampled_from(["0", "1", f"c{index}"])) for _ in range(draw(CALLS))]
+            branch[-1] = branch[-1]._replace(calls=tuple(calls))
+            asked = calls or asked
+        if branch[-1].role is Role.TOOL:
+            answers = draw(st.lists(st.sampled_from([*asked, *asked, *asked, "c?"]), max_size=2))
+            branch[-1] = branch[-1]._replace(answers=tuple(answers))
+        if draw(st.integers(0, 7)) == 7:
+            branch[-1] = branch[-1]._replace(attachments=draw(st.integers(1, 3)))
     return branch
 
 

@@ -9,6 +9,7 @@ from tests.memory.branches import branches, chat, requests
 from tui_chat.core.context import PlanError, Reason, Warning
 from tui_chat.core.models import MessageHeader
 from tui_chat.memory import Request, strategy
+from tui_chat.memory.tools import tool_pairs
 
 full = strategy("full")
 
@@ -46,7 +47,12 @@ def test_it_never_drops_a_message_with_a_text_but_at_the_user_s_wish(
 ) -> None:
     plan = full.plan(branch, request)
 
-    reasons = {e.reason for e, header in zip(messages_of(plan), branch, strict=True) if header.has_text}
+    orphans = tool_pairs(branch).orphans
+    reasons = {
+        entry.reason
+        for place, entry in enumerate(messages_of(plan))
+        if branch[place].is_sendable and place not in orphans
+    }
     assert reasons <= {Reason.EXCLUDED, Reason.OVER_BUDGET if plan.error else Reason.FULL}
 
 

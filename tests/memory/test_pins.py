@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.contracts.memory import messages_of, reference_units
 from tests.memory.branches import branches, chat, marked, requests
-from tests.memory.test_window import ROOMY, reasons, room_for
+from tests.memory.test_window import ROOMY, reasons, room_for, synthetic_from
 from tui_chat.core.context import Entry, Limit, Reason, Warning
 from tui_chat.core.models import MessageHeader, Role
 from tui_chat.core.tokens import REQUEST_TOKENS
@@ -216,9 +216,12 @@ def test_a_pin_without_room_would_not_fit_beside_the_newer_pins(branch: list[Mes
 
     if plan.error is None:
         room = plan.budget.input - request.corrected(REQUEST_TOKENS)
-        room -= sum(entry.tokens for entry in plan.entries if entry.kind != "message" and entry.sent)
+        room -= sum(entry.tokens for entry in plan.entries if entry.kind in ("system", "draft"))
+        places = {message.id: place for place, message in enumerate(branch)}
+        after = 0
         for unit in reversed(reference_units(branch, plan)):
-            size = sum(entry.tokens for entry in unit)
+            size = sum(entry.tokens for entry in unit) - after
+            size += (after := sum(synthetic_from(places[unit[0].id or ""], branch, request)))
             if unit[0].reason is Reason.PINNED:
                 room -= size
             if unit[0].reason is Reason.PINNED_NO_ROOM:

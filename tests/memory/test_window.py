@@ -14,6 +14,7 @@ from tui_chat.core.context import ContextPlan, Limit, Reason, Warning
 from tui_chat.core.models import MessageHeader, Role, Status
 from tui_chat.core.tokens import MESSAGE_TOKENS, REQUEST_TOKENS
 from tui_chat.memory import Request, sent_ids, strategy
+from tui_chat.memory.tools import CANCELLED_TOKENS, tool_pairs
 
 window = strategy("window")
 ROOMY = Request(context_window=100_000, draft="And now?")
@@ -229,17 +230,34 @@ def test_the_window_is_the_longest_run_of_whole_units_that_fits(branch: list[Mes
 
     if plan.error is None:
         fixed = request.corrected(REQUEST_TOKENS)
-        fixed += sum(entry.tokens for entry in plan.entries if entry.kind != "message" and entry.sent)
+        fixed += sum(entry.tokens for entry in plan.entries if entry.kind in ("system", "draft"))
         room = plan.budget.input - fixed
         heads = [index for index, m in enumerate(branch) if m.has_text and m.role is Role.USER]
-        runs = [[m for m in branch[start:] if m.has_text] for start in (0, *heads, len(branch))]
+        runs = [messages_from(start, branch) for start in (0, *heads, len(branch))]
+        costs = [sum(synthetic_from(start, branch, request)) for start in (0, *heads, len(branch))]
         fitting = [
             run
-            for run in runs
+            for run, cost in zip(runs, costs, strict=True)
             if len(run) <= request.max_messages
-            and sum(request.corrected(m.tokens + MESSAGE_TOKENS) for m in run) <= room
+            and sum(request.corrected(m.tokens + MESSAGE_TOKENS) for m in run) + cost <= room
         ]
         assert [m.id for m in max(fitting, key=len)] == sent_ids(plan)
+
+
+def messages_from(start: int, branch: list[MessageHeader]) -> list[MessageHeader]:
+    """What of it can be sent."""
+    orphans = tool_pairs(branch).orphans
+    return [m for place, m in enumerate(branch) if place >= start and m.is_sendable and place not in orphans]
+
+
+def synthetic_from(start: int, branch: list[MessageHeader], request: Request) -> list[int]:
+    """What the results cost that stand in for missing ones."""
+    cancelled = tool_pairs(branch).cancelled
+    return [
+        request.corrected(MESSAGE_TOKENS + CANCELLED_TOKENS * len(calls))
+        for place, calls in cancelled.items()
+        if place >= start
+    ]
 
 
 @quick

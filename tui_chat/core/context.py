@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tui_chat.core.clock import Millis
-from tui_chat.core.models import Role
+from tui_chat.core.models import Role, ToolCall, ToolResult
+from tui_chat.core.summary import Summary
 
 
 class Kind(StrEnum):
@@ -73,10 +74,12 @@ class TokenBudget:
 
 
 class Entry(NamedTuple):
-    """One thing that is sent or not. ``order`` is its place in the payload, None where not sent.
+    """One thing that is sent or not. ``order`` is its place in the payload, None where it has none of its own.
 
     A named tuple, because plans of ten thousand messages are made while the person types.
     ``inside`` is the id of the entry whose text carries this one; its tokens are counted there only.
+    An entry of kind ``retrieved`` without an id is the whole block of quotations, one with an id a
+    quotation from another conversation; a quoted message of this one is a ``message``.
     """
 
     id: str | None
@@ -104,8 +107,18 @@ class Warning:
 
     ``count`` of ``of`` complete earlier messages are not sent for this reason, none counted in two
     warnings; ``since`` is when the window's first was written (None where it is empty); ``limit`` is
-    what moved the window. Codes: ``last_answer_not_sent`` and ``before_window`` (the window's, one of
-    them at most), ``pin_no_room``, ``excluded``.
+    what moved the window. Codes, the first five the window's and one of them at most beside
+    ``summarised``:
+
+    * ``last_answer_not_sent``, ``before_window``;
+    * ``not_summarised``: nor is there a summary of them; ``why`` is ``due``, ``invalid``, ``too_long``,
+      or the sentence of what made it fail;
+    * ``not_found``: retrieval sends ``found`` of the older messages beside, and not these;
+    * ``not_searched``: nothing was retrieved; ``why`` is ``building`` or the sentence of the failure;
+    * ``summarised``: only their content is, in the summary by ``model``, of ``tokens``, from ``since``;
+    * ``pin_no_room``, ``excluded``;
+    * ``attachment_unsupported``: here ``count`` messages have attachments that are not sent, whether
+      their texts are or not.
     """
 
     code: str
@@ -113,6 +126,10 @@ class Warning:
     of: int = 0
     since: Millis | None = None
     limit: Limit | None = None
+    found: int = 0
+    why: str = ""
+    model: str = ""
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +144,28 @@ class PlanError:
 
 @dataclass(frozen=True, slots=True)
 class PayloadMessage:
-    """One message as it goes to the provider, in neutral form."""
+    """One message as it goes to the provider, in neutral form: its text, the calls it makes, the results it brings."""
 
     role: Role
     content: str
+    calls: tuple[ToolCall, ...] = ()
+    results: tuple[ToolResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quotation:
+    """An older message that is quoted inside the draft's; ``tokens`` is the most its quotation costs, uncorrected.
+
+    ``limit`` is the most tokens of its text that are quoted, None for all of it; ``conversation`` the
+    title of the one it comes from, None for this one.
+    """
+
+    id: str
+    role: Role
+    created_at: Millis
+    tokens: int
+    limit: int | None = None
+    conversation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +174,8 @@ class ContextPlan:
 
     ``anchor`` is where the next window of blocks begins if this plan is sent; None where there is
     nothing to remember. ``uncorrected`` is the request's estimate before any factor: what a server's
-    count is compared with to calibrate.
+    count is compared with to calibrate; ``others`` says that over 30 % of its letters are not Latin.
+    ``summary`` and ``quotations`` are what the payload needs beside the branch, as far as it is sent.
     """
 
     strategy: str
@@ -152,3 +188,6 @@ class ContextPlan:
     anchor: str | None = None
     # How it was counted, not what was decided: two plans that send the same are the same.
     uncorrected: int = field(default=0, compare=False)
+    others: bool = field(default=False, compare=False)
+    summary: Summary | None = field(default=None, repr=False)
+    quotations: tuple[Quotation, ...] = ()

@@ -14,6 +14,7 @@
     │   └── EmptyReply                     the stream ended without an answer
     ├── NoModel                        5   no model is chosen, or its endpoint is unknown
     ├── OverBudget                     1   the plan does not fit; nothing was sent
+    ├── OverCap                        1   a limit of spending would be exceeded; nothing was sent
     ├── LockedError                    3   the history could not be unlocked
     │   ├── KeyMissing                     the keyring has no key although a history exists
     │   ├── KeyringUnavailable             there is no secure keyring
@@ -106,6 +107,10 @@ class NoModel(TuiChatError):
 
 class OverBudget(TuiChatError):
     """The request does not fit the model's context window; nothing was sent."""
+
+
+class OverCap(TuiChatError):
+    """A limit that the user set on spending would be exceeded; nothing was sent."""
 
 
 class LockedError(TuiChatError):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from tui_chat.core import tokens
-from tui_chat.core.models import Message, MessageHeader
+from tui_chat.core.models import Attachment, Message, MessageHeader, ToolCall, ToolResult
+from tui_chat.core.parts import sent_text
 
 
 def header_of(message: Message) -> MessageHeader:
     """Everything about a message but its text, measured."""
-    measure = tokens.measure(message.text)
+    measure = tokens.measure(sent_text(message.text, message.parts))
     return MessageHeader(
         id=message.id,
         parent_id=message.parent_id,
@@ -25,4 +26,7 @@ def header_of(message: Message) -> MessageHeader:
         has_thinking=bool(message.thinking),
         pinned=message.pinned,
         excluded=message.excluded,
+        calls=tuple(part.id for part in message.parts if isinstance(part, ToolCall)),
+        answers=tuple(part.id for part in message.parts if isinstance(part, ToolResult)),
+        attachments=sum(isinstance(part, Attachment) for part in message.parts),
     )

@@ -93,12 +93,14 @@ Part = Thinking | Attachment | ToolCall | ToolResult
 class MemorySettings:
     """What the model gets to remember of a conversation.
 
-    ``max_messages`` counts earlier messages (user and assistant alike), not the draft.
+    ``max_messages`` counts earlier messages (user and assistant alike), not the draft. ``scope`` is
+    where retrieval looks: ``conversation``, or ``all`` of the user's, only by explicit choice.
     """
 
     strategy: str = "window"
     max_messages: int = 20
     trim: str = "exact"
+    scope: str = "conversation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,9 @@ class MessageHeader(NamedTuple):
 
     A named tuple because rows become headers by the thousand when a conversation is opened.
     ``characters`` and ``lines`` are those of the text; ``tokens``, ``letters`` and
-    ``other_letters`` are ``core.tokens.measure`` of it.
+    ``other_letters`` are ``core.tokens.measure`` of all that is sent of it: the text, the arguments
+    of its tool calls, its tool results. ``calls`` are the ids of the tool calls it makes, ``answers``
+    those it brings the results of, ``attachments`` how many files go with it.
     """
 
     id: str
@@ -172,10 +176,20 @@ class MessageHeader(NamedTuple):
     has_thinking: bool
     pinned: bool
     excluded: bool
+    calls: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    attachments: int = 0
 
     @property
     def has_text(self) -> bool:
         return self.characters > 0
+
+    @property
+    def is_sendable(self) -> bool:
+        """Whether there is anything of it that a request can carry; only a model calls, and only a tool answers."""
+        if self.characters:
+            return True
+        return bool(self.calls if self.role is Role.ASSISTANT else self.role is Role.TOOL and self.answers)
 
 
 def clean_surrogates(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tui_chat.core.models import Attachment, Part, Thinking, ToolCall, ToolResult, clean_surrogates
 
@@ -46,6 +46,18 @@ def from_json(value: object) -> Part:
         case "tool_result":
             return ToolResult(*_texts(value, "id", "text"))
     raise ValueError("a part is of an unknown type")
+
+
+def sent_text(text: str, parts: Iterable[Part]) -> str:
+    """All of a message that a request carries as text, for measuring: its tool calls and results too."""
+    more = []
+    for part in parts:
+        match part:
+            case ToolCall(_, name, arguments):
+                more += [name, arguments]
+            case ToolResult(_, result) if result != text:
+                more.append(result)
+    return "\n".join([text, *more]) if more else text
 
 
 def _texts(value: Mapping[str, object], *names: str) -> list[str]:

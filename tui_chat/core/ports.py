@@ -11,9 +11,11 @@ from typing import Protocol
 from tui_chat.core.clock import Millis
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.events import Delta
-from tui_chat.core.models import Conversation, Message, MessageHeader, Part
+from tui_chat.core.models import Conversation, Message, MessageHeader, Part, Role
+from tui_chat.core.recall import Hit
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint
+from tui_chat.core.summary import Summary
 
 # -- model services -----------------------------------------------------------------
 
@@ -100,6 +102,32 @@ class Body:
 
     text: str
     parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What one request cost: tokens as the server counted them, or as ``estimated`` where it did not say.
+
+    ``usd`` is at the list price of that day, None where no price was known. No text of any kind.
+    """
+
+    at: Millis
+    conversation_id: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+    usd: float | None = None
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A sum of spendings; ``usd`` counts those with a known price, ``unpriced`` the requests without one."""
+
+    tokens: int = 0
+    usd: float = 0.0
+    unpriced: int = 0
 
 
 class Removal(StrEnum):
@@ -202,6 +230,25 @@ class ConversationStore(Protocol):
     async def digest(self, message_id: str) -> str | None:
         """What was kept with ``keep_digest``; None for a reply without."""
 
+    async def keep_summary(self, conversation_id: str, summary: Summary) -> None:
+        """Add it to the conversation's summaries, or replace the one of its id."""
+
+    async def summaries(self, conversation_id: str) -> Sequence[Summary]:
+        """Those of the conversation whose sources are all still visible, newest first.
+
+        One that has lost a source - deleted, cleared - is erased for good with the removal, not only
+        hidden: a deleted message must not live on in a summary.
+        """
+
+    async def drop_summary(self, summary_id: str) -> None:
+        """Erase it for good."""
+
+    async def add_spending(self, spending: Spending) -> None:
+        """Enter it in the ledger. It outlives its conversation, of which it then keeps nothing."""
+
+    async def spent(self, *, conversation_id: str | None = None, since: Millis = 0) -> Spent:
+        """The sum over one conversation (None: all) from that instant on."""
+
     async def stop_abandoned(self, before: Millis) -> int:
         """Streaming messages with no sign of life since ``before`` become stopped; their number."""
 
@@ -231,6 +278,13 @@ class ConversationStore(Protocol):
     async def search(self, query: str, *, limit: int = 50) -> Sequence[SearchHit]:
         """Titles first, then messages, newest first; all words must occur; any text is a valid query."""
 
+    async def ranked(self, terms: Sequence[str], *, without: str, limit: int = 200) -> Sequence[Hit]:
+        """Messages of all conversations but ``without`` in which any of the terms occurs, best first (bm25).
+
+        Terms are plain words; excluded, empty and failed messages, archived or not, as ``search`` sees
+        them. The score is only comparable within one answer.
+        """
+
     async def import_conversations(
         self, conversations: Sequence[tuple[Conversation, Sequence[Message]]], *, dry_run: bool = False
     ) -> ImportCount:
@@ -243,6 +297,47 @@ class ConversationStore(Protocol):
         """``ok``, or what the file's own check found."""
 
     async def close(self) -> None: ...
+
+
+# -- retrieval --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A message as retrieval indexes it."""
+
+    id: str
+    role: Role
+    created_at: Millis
+    tokens: int
+    lines: int
+    text: str
+
+
+class Recall(Protocol):
+    """A ranked index of one branch, in memory only; nothing of it is ever written to a file.
+
+    Its work happens in a worker thread, in slices that keep no key waiting. Calls keep their order.
+    """
+
+    @property
+    def size(self) -> int:
+        """How many messages it holds."""
+
+    def missing(self, ids: Sequence[str]) -> Sequence[str]:
+        """The messages of this branch, oldest first, that it must be given to hold exactly them."""
+
+    async def hold(self, ids: Sequence[str], passages: Sequence[Passage]) -> None:
+        """From now on it holds this branch; ``passages`` are those that were ``missing``, in its order.
+
+        What stays where it was is not indexed again. Cancelled, it holds what it held or less.
+        """
+
+    async def rank(self, terms: Sequence[str], *, limit: int = 200) -> Sequence[Hit]:
+        """Messages in which any of the terms occurs, best first, ties newer first. Any text is a valid term."""
+
+    async def close(self) -> None:
+        """Forget everything."""
 
 
 # -- files and formats -----------------------------------------------------------------

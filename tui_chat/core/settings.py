@@ -42,6 +42,21 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits on spending, in tokens (asked and answered) and in US dollars at list prices; None is no limit.
+
+    Days and months are those of this computer's clock.
+    """
+
+    conversation_tokens: int | None = None
+    day_tokens: int | None = None
+    month_tokens: int | None = None
+    conversation_usd: float | None = None
+    day_usd: float | None = None
+    month_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Looks, keys, endpoints without secrets, defaults."""
 
@@ -49,6 +64,7 @@ class Settings:
     theme: str = "textual-dark"
     model: ModelRef | None = None
     memory: MemorySettings = field(default_factory=MemorySettings)
+    caps: Caps = field(default_factory=Caps)
     endpoints: tuple[Endpoint, ...] = ()
     keymap: Mapping[str, str] = field(default_factory=dict)
     enter_sends: bool = True

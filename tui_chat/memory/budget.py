@@ -23,6 +23,9 @@ CALIBRATED_TOOLS_MARGIN = 0.12
 OTHER_SHARE = 0.30
 """Above this share of letters that are not Latin the larger margin holds."""
 
+MOST_CREDIT = 5
+"""At most a fifth of an estimate is taken off it for a last count that was lower."""
+
 LARGEST_DEFAULT_RESERVE = 4096
 SMALLEST_SHRUNK_RESERVE = 256
 
@@ -32,6 +35,7 @@ class Fixed:
     """The budget and what is sent in any case. Tokens are None for a part that is not there.
 
     ``request`` is what the request costs beyond its messages; ``uncorrected`` all of it before the factor.
+    ``others`` says that over 30 % of the branch's letters are not Latin.
     """
 
     budget: TokenBudget
@@ -39,6 +43,8 @@ class Fixed:
     system: int | None
     draft: int | None
     uncorrected: int
+    others: bool
+    residual: int
     error: PlanError | None
 
     @property
@@ -51,20 +57,30 @@ class Fixed:
         """What is left for earlier messages."""
         return self.budget.input - self.tokens
 
+    def credit(self, tokens: int) -> int:
+        """What to add to a request's estimate where the last real count was below its own; never above 0.
+
+        It makes the figure better and no room larger: being wrong here must not cost a refusal.
+        """
+        return max(self.residual, -tokens // MOST_CREDIT) if self.residual < 0 else 0
+
 
 def fixed_parts(branch: Sequence[MessageHeader], request: Request) -> Fixed:
     """Measure the parts that are always sent, make the budget, and say where they do not fit it."""
     system = measure(request.system_prompt or "")
     draft = measure(request.draft or "")
-    margin = _margin(branch, request, system, draft) if request.margin is None else request.margin
+    others = _share_of_others(branch, system, draft) > OTHER_SHARE
+    margin = _margin(branch, request, others=others) if request.margin is None else request.margin
     of_system = system.tokens + MESSAGE_TOKENS if (request.system_prompt or "").strip() else None
     of_draft = draft.tokens + MESSAGE_TOKENS if request.draft is not None else None
     fixed = Fixed(
         _budget(request, margin),
-        request.corrected(REQUEST_TOKENS),
+        request.corrected(REQUEST_TOKENS) + max(0, request.residual),
         None if of_system is None else request.corrected(of_system),
         None if of_draft is None else request.corrected(of_draft),
         REQUEST_TOKENS + (of_system or 0) + (of_draft or 0),
+        others,
+        request.residual,
         None,
     )
     return replace(fixed, error=_error(fixed, request))
@@ -87,14 +103,19 @@ def _budget(request: Request, margin: float) -> TokenBudget:
     )
 
 
-def _margin(branch: Sequence[MessageHeader], request: Request, *more: Measure) -> float:
+def _margin(branch: Sequence[MessageHeader], request: Request, *, others: bool) -> float:
     """By the whole branch, sent or not: so it does not move with the window."""
     if request.calibrated:
         has_tools = any(header.role is Role.TOOL for header in branch)
         return CALIBRATED_TOOLS_MARGIN if has_tools else CALIBRATED_MARGIN
+    return OTHER_MARGIN if others else LATIN_MARGIN
+
+
+def _share_of_others(branch: Sequence[MessageHeader], *more: Measure) -> float:
+    """The letters that are not Latin, as a share of all."""
     letters = sum(header.letters for header in branch) + sum(text.letters for text in more)
     other = sum(header.other_letters for header in branch) + sum(text.other_letters for text in more)
-    return OTHER_MARGIN if other > OTHER_SHARE * letters else LATIN_MARGIN
+    return other / letters if letters else 0.0
 
 
 def _error(fixed: Fixed, request: Request) -> PlanError | None:

@@ -4,85 +4,217 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-from tui_chat.core.context import ContextPlan, Entry, Kind, PlanError, Reason, Totals, Warning
+from tui_chat.core.context import (
+    ContextPlan,
+    Entry,
+    Kind,
+    PlanError,
+    Quotation,
+    Reason,
+    Totals,
+    Warning,
+)
 from tui_chat.core.models import MessageHeader, Role, Status
+from tui_chat.core.summary import Summary
 from tui_chat.core.tokens import MESSAGE_TOKENS
-from tui_chat.memory.budget import Fixed
+from tui_chat.memory.budget import Fixed, fixed_parts
 from tui_chat.memory.request import Request
-from tui_chat.memory.units import Unit
+from tui_chat.memory.tools import CANCELLED_TOKENS, ToolPairs, tool_pairs
+from tui_chat.memory.units import Unit, cancelled_size, sizes_of, units_of
 
-SENT = frozenset({Reason.SYSTEM, Reason.DRAFT, Reason.FULL, Reason.WINDOW, Reason.PINNED})
-"""The reasons for which something is sent."""
+SENT = frozenset({Reason.SYSTEM, Reason.DRAFT, Reason.FULL, Reason.WINDOW, Reason.PINNED, Reason.SUMMARY})
+"""The reasons for which something is a message of the payload."""
+
+QUOTED = frozenset({Reason.RETRIEVED, Reason.EXCERPT})
+"""The reasons for which a message is carried inside the draft's."""
+
+UNSAVED_DRAFT = "draft"
+"""The id that a draft without one takes where quotations must name what carries them."""
 
 
-def reasons_from(branch: Sequence[MessageHeader], units: Iterable[tuple[Unit, Reason]]) -> list[Reason]:
-    """A reason for every message, from those of its units; a message without a text has its own."""
-    reasons = [Reason.EMPTY] * len(branch)
-    for unit, reason in units:
-        reasons[unit.start : unit.end] = [reason] * (unit.end - unit.start)
-    for index, header in enumerate(branch):
-        if not header.characters:
-            reasons[index] = Reason.ERROR if header.status is Status.FAILED else Reason.EMPTY
-    return reasons
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A branch as every strategy looks at it: measured, in units, with the parts that are sent anyway."""
+
+    branch: Sequence[MessageHeader]
+    request: Request
+    fixed: Fixed
+    sizes: Sequence[int]
+    tools: ToolPairs
+    units: Sequence[Unit]
+
+    @classmethod
+    def of(cls, branch: Sequence[MessageHeader], request: Request) -> Setting:
+        """Measure it."""
+        sizes = sizes_of(branch, request)
+        tools = tool_pairs(branch)
+        return cls(branch, request, fixed_parts(branch, request), sizes, tools, units_of(branch, sizes, request, tools))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a strategy decided: a reason for each unit, and what goes with them.
+
+    ``quotations`` are in the order of their messages' times; ``block_tokens`` is the most their whole
+    block costs, uncorrected.
+    """
+
+    units: Sequence[tuple[Unit, Reason]]
+    warnings: tuple[Warning, ...] = ()
+    error: PlanError | None = None
+    anchor: str | None = None
+    summary: Summary | None = None
+    quotations: tuple[Quotation, ...] = ()
+    block_tokens: int = 0
 
 
 def messages_by(units: Iterable[tuple[Unit, Reason]]) -> Counter[Reason]:
-    """How many messages with a text each reason has."""
+    """How many messages that can be sent each reason has."""
     counts: Counter[Reason] = Counter()
     for unit, reason in units:
         counts[reason] += unit.messages
     return counts
 
 
-def compose(
-    strategy: str,
-    branch: Sequence[MessageHeader],
-    request: Request,
-    fixed: Fixed,
-    sizes: Sequence[int],
-    reasons: Sequence[Reason],
-    *,
-    warnings: tuple[Warning, ...] = (),
-    error: PlanError | None = None,
-    anchor: str | None = None,
-) -> ContextPlan:
-    """The plan in the order of its payload: system prompt, messages, draft. With an ``error`` nothing is sent."""
-    refused = error is not None
-    entries: list[Entry] = []
-    order = 0
+def summary_tokens(summary: Summary) -> int:
+    """What a summary costs as a message, uncorrected: its text with the line before it."""
+    return summary.tokens + SUMMARY_LINE_TOKENS + MESSAGE_TOKENS
 
-    def add(id: str | None, kind: Kind, role: Role, reason: Reason, tokens: int) -> None:
-        """An entry in its place; in a refused plan with its own reason where it would not have been sent anyway."""
-        nonlocal order
-        if reason not in SENT:
-            entries.append(Entry(id, kind, role, False, reason, tokens))
-        elif refused:
-            entries.append(Entry(id, kind, role, False, Reason.OVER_BUDGET, tokens))
-        else:
-            entries.append(Entry(id, kind, role, True, reason, tokens, order))
-            order += 1
 
+SUMMARY_LINE_TOKENS = 40
+"""The most that the line before a summary's text costs; ``memory.payload`` writes it."""
+
+
+def compose(strategy: str, setting: Setting, decision: Decision) -> ContextPlan:
+    """The plan in the order of its payload: system prompt, messages with the summary before the window, draft.
+
+    With an ``error`` nothing is sent.
+    """
+    branch, request, fixed = setting.branch, setting.request, setting.fixed
+    if decision.error is not None:
+        return _refused(strategy, setting, decision, decision.error)
+    reasons = _reasons(setting, decision)
+    quoted_in = (request.draft_id or UNSAVED_DRAFT) if decision.quotations else None
+    entries = _Entries()
     if fixed.system is not None:
-        add(None, Kind.SYSTEM, Role.SYSTEM, Reason.SYSTEM, fixed.system)
-    for header, reason, size in zip(branch, reasons, sizes, strict=True):
-        add(header.id, Kind.MESSAGE, header.role, reason, size)
+        entries.send(None, Kind.SYSTEM, Role.SYSTEM, Reason.SYSTEM, fixed.system)
+    summary = decision.summary
+    sent = 0
+    for index, header in enumerate(branch):
+        reason, size = reasons[index], setting.sizes[index]
+        if reason in SENT:
+            if summary is not None and reason is Reason.WINDOW:
+                entries.send_summary(summary, request)
+                summary = None
+            entries.send(header.id, Kind.MESSAGE, header.role, reason, size)
+            sent += header.tokens + MESSAGE_TOKENS
+        elif reason in QUOTED:
+            entries.quote(header.id, Kind.MESSAGE, header.role, reason, size, quoted_in)
+        else:
+            entries.leave(header, reason, size)
+        calls = setting.tools.cancelled.get(index)
+        if calls and reason in SENT:
+            # The synthetic results are a message of their own, so that the inspector shows them as such.
+            entries.send(None, Kind.TOOLS, Role.TOOL, Reason.TOOLS, cancelled_size(calls, request))
+            sent += MESSAGE_TOKENS + CANCELLED_TOKENS * len(calls)
+    if summary is not None:
+        entries.send_summary(summary, request)
+    if decision.summary is not None:
+        sent += summary_tokens(decision.summary)
+    if quoted_in is not None:
+        own = {header.id for header in branch}
+        for each in decision.quotations:
+            if each.id not in own:
+                reason = Reason.RETRIEVED if each.limit is None else Reason.EXCERPT
+                entries.quote(each.id, Kind.RETRIEVED, each.role, reason, request.corrected(each.tokens), quoted_in)
+        block = request.corrected(decision.block_tokens)
+        entries.quote(None, Kind.RETRIEVED, Role.USER, Reason.RETRIEVED, block, quoted_in)
+        sent += decision.block_tokens
     if fixed.draft is not None:
-        is_empty = error is not None and error.code == "empty_draft"
-        add(request.draft_id, Kind.DRAFT, Role.USER, Reason.EMPTY if is_empty else Reason.DRAFT, fixed.draft)
-    if refused:
-        return ContextPlan(strategy, fixed.budget, tuple(entries), Totals(0, len(branch), 0), error=error)
-    sent = [header.tokens for header, reason in zip(branch, reasons, strict=True) if reason in SENT]
+        # Together: the block is a part of this message's text.
+        tokens = fixed.draft + (request.corrected(decision.block_tokens) if quoted_in else 0)
+        entries.send(request.draft_id or quoted_in, Kind.DRAFT, Role.USER, Reason.DRAFT, tokens)
+    tokens = fixed.request + sum(each.tokens for each in entries.all if each.inside is None and each.sent)
+    earlier = sum(reason in SENT or reason in QUOTED for reason in reasons)
     return ContextPlan(
         strategy=strategy,
         budget=fixed.budget,
-        entries=tuple(entries),
-        totals=Totals(
-            sent=len(sent),
-            not_sent=len(branch) - len(sent),
-            tokens=fixed.request + sum(entry.tokens for entry in entries if entry.sent),
-        ),
-        warnings=warnings,
-        anchor=anchor,
-        uncorrected=fixed.uncorrected + sum(sent) + len(sent) * MESSAGE_TOKENS,
+        entries=tuple(entries.all),
+        totals=Totals(earlier, len(branch) - earlier, tokens + fixed.credit(tokens)),
+        warnings=(*decision.warnings, *_about_attachments(branch, reasons)),
+        anchor=decision.anchor,
+        uncorrected=fixed.uncorrected + sent,
+        others=fixed.others,
+        summary=decision.summary,
+        quotations=decision.quotations,
     )
+
+
+@dataclass(slots=True)
+class _Entries:
+    """The entries so far; each message of the payload gets the next number."""
+
+    all: list[Entry] = field(default_factory=list)
+    order: int = 0
+
+    def send(self, id: str | None, kind: Kind, role: Role, reason: Reason, tokens: int) -> None:
+        self.all.append(Entry(id, kind, role, True, reason, tokens, self.order))
+        self.order += 1
+
+    def send_summary(self, summary: Summary, request: Request) -> None:
+        tokens = request.corrected(summary_tokens(summary))
+        self.send(summary.id, Kind.SUMMARY, Role.USER, Reason.SUMMARY, tokens)
+
+    def quote(self, id: str | None, kind: Kind, role: Role, reason: Reason, tokens: int, inside: str | None) -> None:
+        self.all.append(Entry(id, kind, role, True, reason, tokens, None, inside))
+
+    def leave(self, header: MessageHeader, reason: Reason, tokens: int) -> None:
+        self.all.append(Entry(header.id, Kind.MESSAGE, header.role, False, reason, tokens))
+
+
+def _reasons(setting: Setting, decision: Decision) -> list[Reason]:
+    """A reason for every message, from those of its unit; one that cannot be sent, or is quoted, has its own."""
+    branch = setting.branch
+    reasons = [Reason.EMPTY] * len(branch)
+    for unit, reason in decision.units:
+        reasons[unit.start : unit.end] = [reason] * (unit.end - unit.start)
+    for index, header in enumerate(branch):
+        if not header.characters and not header.is_sendable:
+            reasons[index] = _unsendable(header)
+    for index in setting.tools.orphans:
+        reasons[index] = Reason.ERROR
+    if decision.quotations:
+        limits = {each.id: each.limit for each in decision.quotations}
+        for index, header in enumerate(branch):
+            if header.id in limits:
+                reasons[index] = Reason.RETRIEVED if limits[header.id] is None else Reason.EXCERPT
+    return reasons
+
+
+def _unsendable(header: MessageHeader) -> Reason:
+    if header.attachments:
+        return Reason.ATTACHMENT_UNSUPPORTED
+    return Reason.ERROR if header.status is Status.FAILED else Reason.EMPTY
+
+
+def _about_attachments(branch: Sequence[MessageHeader], reasons: Sequence[Reason]) -> tuple[Warning, ...]:
+    """Those of messages that are sent, or would be: what is dropped or excluded is told of as a whole."""
+    told = SENT | {Reason.ATTACHMENT_UNSUPPORTED}
+    count = sum(1 for header, reason in zip(branch, reasons, strict=True) if header.attachments and reason in told)
+    return (Warning("attachment_unsupported", count, len(branch)),) if count else ()
+
+
+def _refused(strategy: str, setting: Setting, decision: Decision, error: PlanError) -> ContextPlan:
+    """Nothing is sent: what would have been says that it is over the budget, the rest keeps its reason."""
+    request, fixed = setting.request, setting.fixed
+    entries = _Entries()
+    if fixed.system is not None:
+        entries.all.append(Entry(None, Kind.SYSTEM, Role.SYSTEM, False, Reason.OVER_BUDGET, fixed.system))
+    for header, reason, size in zip(setting.branch, _reasons(setting, decision), setting.sizes, strict=True):
+        entries.leave(header, Reason.OVER_BUDGET if reason in SENT or reason in QUOTED else reason, size)
+    if fixed.draft is not None:
+        reason = Reason.EMPTY if error.code == "empty_draft" else Reason.OVER_BUDGET
+        entries.all.append(Entry(request.draft_id, Kind.DRAFT, Role.USER, False, reason, fixed.draft))
+    return ContextPlan(strategy, fixed.budget, tuple(entries.all), Totals(0, len(setting.branch), 0), error=error)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from tui_chat.core.context import ContextPlan, PlanError, Reason, Warning
 from tui_chat.core.models import MessageHeader
-from tui_chat.memory.budget import Fixed, fixed_parts
-from tui_chat.memory.composition import compose, messages_by, reasons_from
+from tui_chat.memory.budget import Fixed
+from tui_chat.memory.composition import Decision, Setting, compose, messages_by
 from tui_chat.memory.request import Request
-from tui_chat.memory.units import Unit, sizes_of, units_of
+from tui_chat.memory.units import Unit
 
 
 class FullHistory:
@@ -19,20 +19,13 @@ class FullHistory:
 
     def plan(self, branch: Sequence[MessageHeader], request: Request) -> ContextPlan:
         """Everything, or the error ``over_budget``."""
-        fixed = fixed_parts(branch, request)
-        sizes = sizes_of(branch, request)
-        units = [(unit, Reason.EXCLUDED if unit.excluded else Reason.FULL) for unit in units_of(branch, sizes)]
+        setting = Setting.of(branch, request)
+        units = [(unit, Reason.EXCLUDED if unit.excluded else Reason.FULL) for unit in setting.units]
         counts = messages_by(units)
         excluded = Warning("excluded", counts[Reason.EXCLUDED], counts.total())
+        error = setting.fixed.error or _over_budget(units, request, setting.fixed)
         return compose(
-            self.name,
-            branch,
-            request,
-            fixed,
-            sizes,
-            reasons_from(branch, units),
-            warnings=(excluded,) if excluded.count else (),
-            error=fixed.error or _over_budget(units, request, fixed),
+            self.name, setting, Decision(units=units, warnings=(excluded,) if excluded.count else (), error=error)
         )
 
 

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.models import MessageHeader
+from tui_chat.core.recall import Hit
+from tui_chat.core.summary import Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,13 @@ class Request:
     ``low`` below 1 trims in blocks: over a limit, the window drops to this share of it and then grows
     again from ``anchor_id``, the ``anchor`` of the last plan that was sent (None, or the id of a message
     that is not on the branch: the branch's beginning). ``factor`` corrects every estimate, in whole
-    percents; ``calibrated`` says that it comes from enough of the server's own figures.
+    percents; ``calibrated`` says that it comes from enough of the server's own figures, and
+    ``calibrated_others`` that enough of them were of scripts other than Latin. ``residual`` is by how
+    many tokens the conversation's last request was larger (smaller, where negative) than its estimate.
+
+    What needs I/O is fetched before: ``summary`` is the newest one of this conversation, with
+    ``summary_problem`` saying why there is none; ``ranked`` are the messages found for this draft,
+    best first, with ``ranking_problem`` saying why nothing was looked for (``building``, or a sentence).
     """
 
     context_window: int
@@ -37,6 +45,12 @@ class Request:
     anchor_id: str | None = None
     factor: float = 1.0
     calibrated: bool = False
+    calibrated_others: bool = False
+    residual: int = 0
+    summary: Summary | None = None
+    summary_problem: str = ""
+    ranked: tuple[Hit, ...] = ()
+    ranking_problem: str = ""
 
     def corrected(self, estimate: int) -> int:
         """An estimate after the factor, rounded up."""

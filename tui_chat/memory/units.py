@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tui_chat.core.models import MessageHeader, Role
 from tui_chat.core.tokens import MESSAGE_TOKENS
 from tui_chat.memory.request import Request
+from tui_chat.memory.tools import CANCELLED_TOKENS, ToolPairs
 
 
 class Unit(NamedTuple):
@@ -33,14 +34,22 @@ def sizes_of(branch: Sequence[MessageHeader], request: Request) -> list[int]:
     return [request.corrected(header.tokens + MESSAGE_TOKENS) for header in branch]
 
 
-def units_of(branch: Sequence[MessageHeader], sizes: Sequence[int]) -> list[Unit]:
-    """The branch in units, oldest first, each from its first message with a text.
+def cancelled_size(calls: Sequence[str], request: Request) -> int:
+    """What the synthetic results of these calls cost."""
+    return request.corrected(MESSAGE_TOKENS + CANCELLED_TOKENS * len(calls))
+
+
+def units_of(branch: Sequence[MessageHeader], sizes: Sequence[int], request: Request, tools: ToolPairs) -> list[Unit]:
+    """The branch in units, oldest first, each from its first message that can be sent.
 
     What stands before the first user message is a unit without a head. A user message without a
     text is never sent, so it heads no unit: else a window could begin with the answer to it.
     """
-    heads = [index for index, header in enumerate(branch) if header.role is Role.USER and header.characters]
-    first = next((index for index, header in enumerate(branch) if header.characters), len(branch))
+    sendable = [bool(each.characters) or each.is_sendable for each in branch]
+    for place in tools.orphans:
+        sendable[place] = False
+    heads = [index for index, header in enumerate(branch) if header.role is Role.USER and sendable[index]]
+    first = next((index for index, can_be_sent in enumerate(sendable) if can_be_sent), len(branch))
     first_head = heads[0] if heads else len(branch)
     starts = heads if first == first_head else [first, *heads]
     units = []
@@ -51,9 +60,13 @@ def units_of(branch: Sequence[MessageHeader], sizes: Sequence[int]) -> list[Unit
             header = branch[index]
             pinned = pinned or header.pinned
             excluded = excluded or header.excluded
-            if header.characters:
+            if sendable[index]:
                 messages += 1
                 tokens += sizes[index]
+        if tools.cancelled:
+            tokens += sum(
+                cancelled_size(calls, request) for place, calls in tools.cancelled.items() if start <= place < end
+            )
         has_head = start >= first_head
         units.append(Unit(start, end, messages, tokens, has_head, pinned and has_head and not excluded, excluded))
     return units

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from tui_chat.core.context import ContextPlan, Limit, Reason, Warning
 from tui_chat.core.models import MessageHeader
-from tui_chat.memory.budget import fixed_parts
-from tui_chat.memory.composition import compose, messages_by, reasons_from
+from tui_chat.memory.composition import Decision, Setting, compose, messages_by
 from tui_chat.memory.pins import pins_that_fit
 from tui_chat.memory.request import Request
-from tui_chat.memory.units import Unit, sizes_of, units_of
+from tui_chat.memory.units import Unit
 
 
 class RollingWindow:
@@ -28,26 +28,71 @@ class RollingWindow:
 
     def plan(self, branch: Sequence[MessageHeader], request: Request) -> ContextPlan:
         """The newest whole units under both limits; with room for none of them a graver warning."""
-        fixed = fixed_parts(branch, request)
-        sizes = sizes_of(branch, request)
-        units = units_of(branch, sizes)
-        pins, spent = pins_that_fit(units, None if fixed.error else fixed.room)
-        room = _Room(request.max_messages, None if fixed.error else fixed.room - spent)
-        start, limit = _start(units, pins, room, request, _unit_of(branch, units, request.anchor_id))
-        decided = [(unit, _reason(unit, unit.start in pins, index >= start)) for index, unit in enumerate(units)]
-        in_window = (unit for unit, reason in decided[start:] if reason is not Reason.EXCLUDED)
-        first = next((branch[unit.start] for unit in in_window), None)
+        setting = Setting.of(branch, request)
+        view = look(setting)
         return compose(
             self.name,
-            branch,
-            request,
-            fixed,
-            sizes,
-            reasons_from(branch, decided),
-            warnings=_warnings(decided, first, limit),
-            error=fixed.error,
-            anchor=first.id if first and request.low < 1 else None,
+            setting,
+            Decision(
+                units=view.decided,
+                warnings=(*view.about_dropped(), *view.about_marks()),
+                error=setting.fixed.error,
+                anchor=view.anchor,
+            ),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where the window stands: a reason for each unit, the index of its first one, and what keeps it there.
+
+    ``first`` is the first message in it, None where it is empty; ``room`` what is left of the budget
+    after fixed parts and pins, in tokens; ``anchor`` what the next window of blocks begins with.
+    """
+
+    decided: Sequence[tuple[Unit, Reason]]
+    start: int
+    first: MessageHeader | None
+    limit: Limit | None
+    room: int
+    anchor: str | None
+
+    @property
+    def dropped(self) -> Sequence[Unit]:
+        """The units before the window that no mark decides on; without a head or with."""
+        out = (Reason.BEFORE_WINDOW, Reason.NO_USER_MESSAGE)
+        return [unit for unit, reason in self.decided if reason in out]
+
+    def about_dropped(self) -> tuple[Warning, ...]:
+        """That it drops messages, where it does."""
+        counts = messages_by(self.decided)
+        count = counts[Reason.BEFORE_WINDOW] + counts[Reason.NO_USER_MESSAGE]
+        grave = self.first is None and self.limit is Limit.TOKENS
+        code = "last_answer_not_sent" if grave else "before_window"
+        since = self.first.created_at if self.first else None
+        return (Warning(code, count, counts.total(), since=since, limit=self.limit),) if count else ()
+
+    def about_marks(self) -> tuple[Warning, ...]:
+        """What pins and exclusions keep from being sent."""
+        counts = messages_by(self.decided)
+        warnings = (
+            Warning("pin_no_room", counts[Reason.PINNED_NO_ROOM], counts.total()),
+            Warning("excluded", counts[Reason.EXCLUDED], counts.total()),
+        )
+        return tuple(warning for warning in warnings if warning.count)
+
+
+def look(setting: Setting, *, share: float = 1.0) -> View:
+    """Put the window where it belongs; it may take ``share`` of the tokens that fixed parts and pins leave."""
+    branch, request, fixed, units = setting.branch, setting.request, setting.fixed, setting.units
+    pins, spent = pins_that_fit(units, None if fixed.error else fixed.room)
+    left = fixed.room - spent
+    room = _Room(request.max_messages, None if fixed.error else left * share)
+    start, limit = _start(units, pins, room, request, _unit_of(branch, units, request.anchor_id))
+    decided = [(unit, _reason(unit, unit.start in pins, index >= start)) for index, unit in enumerate(units)]
+    in_window = (unit for unit, reason in decided[start:] if reason is not Reason.EXCLUDED)
+    first = next((branch[unit.start] for unit in in_window), None)
+    return View(decided, start, first, limit, max(0, left), first.id if first and request.low < 1 else None)
 
 
 class _Room(NamedTuple):
@@ -116,23 +161,3 @@ def _reason(unit: Unit, is_pin: bool, in_window: bool) -> Reason:
     if in_window:
         return Reason.WINDOW
     return Reason.BEFORE_WINDOW if unit.has_head else Reason.NO_USER_MESSAGE
-
-
-def _warnings(
-    decided: Sequence[tuple[Unit, Reason]], first: MessageHeader | None, limit: Limit | None
-) -> tuple[Warning, ...]:
-    """The window's warning, where it drops messages, then those about pins and exclusions."""
-    counts = messages_by(decided)
-    of = counts.total()
-    warnings = (
-        Warning(
-            "last_answer_not_sent" if first is None and limit is Limit.TOKENS else "before_window",
-            counts[Reason.BEFORE_WINDOW] + counts[Reason.NO_USER_MESSAGE],
-            of,
-            since=first.created_at if first else None,
-            limit=limit,
-        ),
-        Warning("pin_no_room", counts[Reason.PINNED_NO_ROOM], of),
-        Warning("excluded", counts[Reason.EXCLUDED], of),
-    )
-    return tuple(warning for warning in warnings if warning.count)
