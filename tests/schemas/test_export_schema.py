@@ -119,6 +119,11 @@ def test_what_may_be_missing_is_null(path: Path, name: str) -> None:
     validator.validate(changed(path, name, None))
 
 
+@pytest.mark.parametrize("scope", ["conversation", "all"])
+def test_a_memory_may_say_where_retrieval_looks(scope: str) -> None:
+    validator.validate(changed((*CONVERSATION, "memory"), "scope", scope))
+
+
 @every_object
 def test_a_field_nobody_knows_is_refused_everywhere(path: Path) -> None:
     assert not validator.is_valid(changed(path, "colour", "red"))
@@ -151,6 +156,8 @@ def test_every_field_is_required(path: Path) -> None:
         ((*MESSAGE, "parts", 1), "sha256", "abc"),
         ((*CONVERSATION, "memory"), "trim", "sideways"),
         ((*CONVERSATION, "memory"), "max_messages", -1),
+        ((*CONVERSATION, "memory"), "scope", "everywhere"),
+        ((*CONVERSATION, "memory"), "scope", None),
     ],
 )
 def test_a_value_of_another_kind_is_refused(path: Path, name: str, value: object) -> None:

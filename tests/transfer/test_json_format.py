@@ -16,12 +16,25 @@ from hypothesis import strategies as st
 
 from tests.contracts.exporter import LIBRARIES, ExporterContract
 from tui_chat.core.errors import BadInput
-from tui_chat.core.models import Conversation, Message, Role, Status, Thinking
+from tui_chat.core.models import Conversation, MemorySettings, Message, Role, Status, Thinking
 from tui_chat.core.ports import ExportedConversation
 from tui_chat.transfer.json_format import JsonFormat
 
 FORMAT = JsonFormat()
 AT = 1_795_000_000_000
+
+
+def with_scope(library: list[ExportedConversation], scope: str) -> list[ExportedConversation]:
+    """The library, retrieval looking there wherever a conversation has a memory of its own."""
+    conversations = [each.conversation for each in library]
+    memories = [each.memory and replace(each.memory, scope=scope) for each in conversations]
+    return [
+        replace(each, conversation=replace(each.conversation, memory=memory))
+        for each, memory in zip(library, memories, strict=True)
+    ]
+
+
+SCOPED_LIBRARIES = st.builds(with_scope, LIBRARIES, st.sampled_from(["conversation", "all"]))
 
 
 def dump(library: list[ExportedConversation]) -> bytes:
@@ -33,7 +46,7 @@ class TestJson(ExporterContract):
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(library=LIBRARIES)
+@given(library=SCOPED_LIBRARIES)
 def test_what_is_exported_imports_as_the_same_and_exports_as_the_same_bytes(
     library: list[ExportedConversation],
 ) -> None:
@@ -46,7 +59,7 @@ def test_what_is_exported_imports_as_the_same_and_exports_as_the_same_bytes(
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(library=LIBRARIES)
+@given(library=SCOPED_LIBRARIES)
 def test_an_export_holds_to_its_schema_and_has_no_raw_control_character(library: list[ExportedConversation]) -> None:
     schema = json.loads(files("tui_chat").joinpath("transfer/schemas/export.json").read_text())
 
@@ -90,6 +103,23 @@ def test_the_envelope_reads_as_the_contract_writes_it() -> None:
     }
 
 
+def test_a_scope_is_named_only_where_it_is_not_the_conversation() -> None:
+    here, everywhere = (
+        [replace(EXAMPLE[0], conversation=replace(EXAMPLE[0].conversation, memory=MemorySettings(scope=scope)))]
+        for scope in ("conversation", "all")
+    )
+    keys = [list(json.loads(dump(each))["conversations"][0]["memory"]) for each in (here, everywhere)]
+
+    assert [["strategy", "max_messages", "trim"], ["strategy", "max_messages", "trim", "scope"]] == keys
+
+
+def test_a_scope_may_be_named_though_it_is_the_conversation() -> None:
+    document = json.loads(dump(EXAMPLE))
+    first(document).update(memory=MEMORY | {"scope": "conversation"})
+
+    assert MemorySettings("full", 1) == FORMAT.load(json.dumps(document).encode())[0].conversation.memory
+
+
 def test_a_head_that_is_not_exported_is_not_named() -> None:
     dangling = [ExportedConversation(replace(EXAMPLE[0].conversation, head="gone"), EXAMPLE[0].messages)]
 
@@ -99,6 +129,9 @@ def test_a_head_that_is_not_exported_is_not_named() -> None:
 Change = Callable[[dict[str, Any]], object]
 CONVERSATION = "conversations[0]"
 SECOND = "conversations[0].messages[1]"
+
+
+MEMORY = {"strategy": "full", "max_messages": 1, "trim": "exact"}
 
 
 def first(document: dict[str, Any]) -> dict[str, Any]:
@@ -149,6 +182,12 @@ def second(document: dict[str, Any]) -> dict[str, Any]:
             f"{CONVERSATION}.memory.trim",
             lambda d: first(d).update(memory={"strategy": "full", "max_messages": 1, "trim": "canary"}),
         ),
+        (
+            f"{CONVERSATION}.memory.scope",
+            lambda d: first(d).update(memory=MEMORY | {"scope": "canary"}),
+        ),
+        (f"{CONVERSATION}.memory.scope", lambda d: first(d).update(memory=MEMORY | {"scope": None})),
+        (f"{CONVERSATION}.memory", lambda d: first(d).update(memory=MEMORY | {"canary": 1})),
         (f"{CONVERSATION}.head", lambda d: first(d).update(head="canary")),
         (f"{SECOND}.id", lambda d: second(d).update(id="m-1")),
         (f"{SECOND}.parent_id", lambda d: second(d).update(parent_id="canary")),

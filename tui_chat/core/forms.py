@@ -71,7 +71,8 @@ def _model(model: ModelRef | None) -> Form | None:
 def _memory(memory: MemorySettings | None) -> Form | None:
     if memory is None:
         return None
-    return {"strategy": memory.strategy, "max_messages": memory.max_messages, "trim": memory.trim}
+    form = {"strategy": memory.strategy, "max_messages": memory.max_messages, "trim": memory.trim}
+    return form if memory.scope == "conversation" else {**form, "scope": memory.scope}
 
 
 def _usage(usage: Usage | None) -> Form | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tui_chat.core.clock import Millis, to_rfc3339
@@ -20,6 +21,7 @@ VERSION = 1
 
 _OWN = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"format"\s*:\s*"tui-chat"')
 _TRIMS = ("exact", "blocks")
+_SCOPES = ("conversation", "all")
 
 
 class JsonFormat:
@@ -168,14 +170,18 @@ def _model(node: Node) -> ModelRef:
 
 def _memory(node: Node) -> MemorySettings:
     table = node.table()
-    strategy, trim = table.pop("strategy"), table.pop("trim")
+    strategy, trim, scope = table.pop("strategy"), table.pop("trim"), table.pop_optional("scope")
     memory = MemorySettings(strategy.text(), table.pop("max_messages").number(), trim.text())
     table.end()
     if memory.strategy not in {each.name for each in STRATEGIES}:
         raise strategy.refused("is no memory strategy that this version knows")
     if memory.trim not in _TRIMS:
         raise trim.refused("is neither “exact” nor “blocks”")
-    return memory
+    if scope is None:
+        return memory
+    if scope.text() not in _SCOPES:
+        raise scope.refused("is neither “conversation” nor “all”")
+    return replace(memory, scope=scope.text())
 
 
 def _usage(node: Node) -> Usage:

@@ -118,6 +118,10 @@ class Table:
         del self._fields[name]
         return node
 
+    def pop_optional(self, name: str) -> Node | None:
+        """The field of that name; None where it is missing."""
+        return self._fields.pop(name, None)
+
     def end(self) -> None:
         """Raise BadInput where a field was not taken; its name is the file's text and is not repeated."""
         if self._fields:
