@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import MemorySettings, ModelRef
-from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.core.settings import Caps, Endpoint, Settings
 from tui_chat.disk.settings import TomlSettings
 
 BY_HAND = """\
@@ -21,6 +21,11 @@ theme = "nord"   # dark
 
 [memory]
 max_messages = 30 # more
+scope = "all"
+
+[caps] # enough is enough
+day_tokens = 100_000
+month_usd = 5 # dollars
 
 # the machine under the desk
 [endpoints.local]
@@ -47,7 +52,8 @@ def test_every_name_of_the_file_is_read(tmp_path: Path) -> None:
 
     assert file.load() == Settings(
         theme="nord",
-        memory=MemorySettings(max_messages=30),
+        memory=MemorySettings(max_messages=30, scope="all"),
+        caps=Caps(day_tokens=100_000, month_usd=5.0),
         endpoints=(Endpoint("local", "http://localhost:8080/v1"),),
         keymap={"chat.regenerate": "f5", "chat.stop": "f6"},
     )
@@ -63,7 +69,17 @@ def test_every_name_of_the_file_is_read(tmp_path: Path) -> None:
         ("[memory]\n\nmax_messages = -1", "settings.toml line 3: memory.max_messages must be a whole number"),
         ("memory = 3", "settings.toml line 1: memory is not a setting."),
         ("[memory]\ntrim='sometimes'", 'settings.toml line 2: memory.trim must be "exact" or "blocks".'),
-        ("[memory]\nstrategy='psychic'", 'settings.toml line 2: memory.strategy must be "window" or "full".'),
+        ("[memory]\nstrategy='psychic'", 'settings.toml line 2: memory.strategy must be "window" or "full"'),
+        ("[memory]\nscope='universe'", 'settings.toml line 2: memory.scope must be "conversation" or "all".'),
+        ("[caps]\nday_token = 5", "settings.toml line 2: caps.day_token is not a setting."),
+        ("[caps]\nday_tokens = 0", "settings.toml line 2: caps.day_tokens must be a whole number of tokens from 1"),
+        ("[caps]\nday_tokens = 1.5", "settings.toml line 2: caps.day_tokens must be a whole number of tokens"),
+        ("[caps]\nday_tokens = true", "settings.toml line 2: caps.day_tokens must be a whole number of tokens"),
+        ("[caps]\nmonth_usd = -1", "settings.toml line 2: caps.month_usd must be a number of US dollars above 0"),
+        ("[caps]\nmonth_usd = inf", "settings.toml line 2: caps.month_usd must be a number of US dollars above 0"),
+        ("[caps]\nmonth_usd = nan", "settings.toml line 2: caps.month_usd must be a number of US dollars above 0"),
+        ("[caps]\nmonth_usd = '5 $'", "settings.toml line 2: caps.month_usd must be a number of US dollars above 0"),
+        ("caps = 5", "settings.toml line 1: caps is not a setting."),
         ('model = "gpt"', 'settings.toml line 1: model must be a text such as "endpoint/name".'),
         ('[endpoints.guide]\nbase_url="http://a"', "settings.toml line 2: endpoints.guide.base_url is below a name"),
         ('[endpoints.a]\nbase_url="ftp://a"', "settings.toml line 2: endpoints.a.base_url must be an http://"),
@@ -145,9 +161,10 @@ def test_saving_changes_only_what_differs_and_keeps_comments(tmp_path: Path) -> 
     file = written(tmp_path, BY_HAND)
     before = file.load()
 
-    file.save(replace(before, memory=MemorySettings("full", 30), keymap={"chat.regenerate": "f7", "chat.stop": "f6"}))
+    memory = replace(before.memory, strategy="full")
+    file.save(replace(before, memory=memory, keymap={"chat.regenerate": "f7", "chat.stop": "f6"}))
 
-    assert file.path.read_text() == BY_HAND.replace("# more\n", '# more\nstrategy = "full"\n').replace("f5", "f7")
+    assert file.path.read_text() == BY_HAND.replace('"all"\n', '"all"\nstrategy = "full"\n').replace("f5", "f7")
 
 
 def test_saving_the_same_settings_writes_nothing(tmp_path: Path) -> None:
@@ -168,6 +185,7 @@ def test_an_endpoint_of_the_environment_is_not_saved_and_the_files_own_stays(tmp
     assert (Endpoint("openai", "http://mine/v1"),) == file.load().endpoints
 
 
+SPANS = ("conversation", "day", "month")
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,10}", fullmatch=True).filter(lambda name: name != "guide")
 WORDS = st.text(
     st.characters(min_codepoint=33, max_codepoint=0x2FF, categories=("L", "N", "P")), min_size=1, max_size=9
@@ -185,7 +203,17 @@ SETTINGS = st.builds(
     user=WORDS,
     theme=WORDS,
     model=st.none() | st.builds(ModelRef, NAMES, WORDS),
-    memory=st.builds(MemorySettings, st.sampled_from(["window", "full"]), st.integers(1, 10**5)),
+    memory=st.builds(
+        MemorySettings,
+        st.sampled_from(["window", "full"]),
+        st.integers(1, 10**5),
+        scope=st.sampled_from(["conversation", "all"]),
+    ),
+    caps=st.builds(
+        Caps,
+        *[st.none() | st.integers(1, 10**12)] * 3,
+        *[st.none() | st.floats(0, 10**9, exclude_min=True)] * 3,
+    ),
     endpoints=st.lists(ENDPOINTS, max_size=3, unique_by=lambda endpoint: endpoint.name).map(tuple),
     keymap=st.dictionaries(st.sampled_from(["chat.stop", "chat.new", "app.quit", "quit"]), WORDS, max_size=3),
     enter_sends=st.booleans(),
@@ -230,10 +258,51 @@ def test_one_value_can_be_set_and_taken_out(tmp_path: Path) -> None:
     )
 
 
+CAPPED = """\
+[caps]
+# what a day may cost
+day_usd = 0.5 # half a dollar
+month_usd = 5
+"""
+
+
+def test_a_cap_can_be_set_and_taken_out_again(tmp_path: Path) -> None:
+    file = written(tmp_path, CAPPED)
+    file.set_value("caps.day_tokens", "100000")
+    file.set_value("caps.month_usd", "7")
+    set_ = file.load().caps
+    file.set_value("caps.day_tokens", "")
+    file.set_value("caps.month_usd", "")
+
+    assert Caps(day_tokens=100_000, day_usd=0.5, month_usd=7.0) == set_
+    assert Caps(day_usd=0.5) == file.load().caps
+    assert CAPPED.replace("month_usd = 5\n", "") == file.path.read_text()
+
+
+def test_a_cap_that_is_given_up_leaves_the_file(tmp_path: Path) -> None:
+    file = written(tmp_path, CAPPED)
+
+    file.save(replace(file.load(), caps=Caps(conversation_tokens=9)))
+
+    assert Caps(conversation_tokens=9) == file.load().caps
+    assert "usd" not in file.path.read_text()
+
+
+@pytest.mark.parametrize("key", [f"caps.{span}_{unit}" for span in SPANS for unit in ("tokens", "usd")])
+@pytest.mark.parametrize("text", ["0", "-5", "none", "inf", "nan", "1e99", "9" * 400])
+def test_a_cap_is_a_positive_number(key: str, text: str, tmp_path: Path) -> None:
+    file = written(tmp_path, "")
+
+    with pytest.raises(BadInput, match=key):
+        file.set_value(key, text)
+    assert file.path.read_text() == ""
+
+
 @pytest.mark.parametrize(
     ("key", "text"),
     [
         ("endpoints.openai.api_key", "anything"),
+        ("caps.day_token", "anything"),
         ("openai_api_key", "anything"),
         ("token", "x"),
         ("passphrase", "correct horse"),
@@ -263,6 +332,9 @@ def test_a_secret_is_refused_and_not_repeated(key: str, text: str, tmp_path: Pat
         ("enter_sends", "perhaps"),
         ("memory.strategy", "psychic"),
         ("memory.trim", "sometimes"),
+        ("memory.scope", "universe"),
+        ("caps", "5"),
+        ("caps.year_usd", "5"),
         ("endpoints.a.dialect", "openai"),  # no base_url yet: the endpoint would be unusable
     ],
 )

@@ -156,7 +156,8 @@ def looks_secret(text: str, *, address: bool = False) -> bool:
 
 
 def _refuse_secret(path: tuple[str, ...], text: str) -> None:
-    named = path[0] != "keymap" and _SECRET_NAME.search(path[-1])
+    # A setting that there is holds none, whatever its name: a cap is a number of tokens.
+    named = kind_of(path) is None and _SECRET_NAME.search(path[-1])
     if named or looks_secret(text, address=path[-1] == "base_url"):
         raise BadInput(
             "That is a secret, and the settings file is not encrypted; nothing was written.",

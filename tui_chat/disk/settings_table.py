@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import fields as fields_of
 from typing import Any, NamedTuple
 
 from tui_chat.core.address import is_address
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import MemorySettings, ModelRef
-from tui_chat.core.settings import DIALECTS, Endpoint, Settings, is_context_window, is_endpoint_name
+from tui_chat.core.settings import DIALECTS, Caps, Endpoint, Settings, is_context_window, is_endpoint_name
 from tui_chat.memory import STRATEGIES
 
 Path = tuple[str, ...]
@@ -66,6 +67,9 @@ def _one_of(*words: str) -> Kind:
 
 _LINE = Kind(str, "a short text", _is_line)
 _YES_NO = Kind(bool, "true or false")
+_CAPS = tuple(each.name for each in fields_of(Caps))
+_TOKENS = Kind(int, "a whole number of tokens from 1 to 1000000000000", lambda value: 1 <= value <= 10**12)
+_DOLLARS = Kind(float, "a number of US dollars above 0, up to 1000000000", lambda value: 0 < value <= 10**9)
 
 KINDS: Mapping[Path, Kind] = {
     ("user",): _LINE,
@@ -79,6 +83,8 @@ KINDS: Mapping[Path, Kind] = {
     ("memory", "strategy"): _one_of(*(each.name for each in STRATEGIES)),
     ("memory", "max_messages"): Kind(int, "a whole number from 1 to 100000", lambda value: 1 <= value <= 100_000),
     ("memory", "trim"): _one_of("exact", "blocks"),
+    ("memory", "scope"): _one_of("conversation", "all"),
+    **{("caps", name): _DOLLARS if name.endswith("_usd") else _TOKENS for name in _CAPS},
     ("endpoints", "*", "base_url"): Kind(
         str,
         "an http:// or https:// address without user name, key or query",
@@ -124,6 +130,7 @@ def settings_from(table: Mapping[str, Any]) -> tuple[Settings, Sequence[Problem]
         theme=values.get(("theme",), default.theme),
         model=_model_from(values.get(("model",), "")),
         memory=MemorySettings(**{path[1]: value for path, value in values.items() if path[0] == "memory"}),
+        caps=Caps(**{path[1]: value for path, value in values.items() if path[0] == "caps"}),
         endpoints=endpoints,
         keymap={path[1]: value for path, value in values.items() if path[0] == "keymap"},
         enter_sends=values.get(("enter_sends",), default.enter_sends),
@@ -144,6 +151,7 @@ def table_from(settings: Settings, *, instead: Settings | None = None) -> dict[P
         ("memory", "strategy"): settings.memory.strategy,
         ("memory", "max_messages"): settings.memory.max_messages,
         ("memory", "trim"): settings.memory.trim,
+        ("memory", "scope"): settings.memory.scope,
     }
     if settings.model is not None:
         table["model",] = str(settings.model)
@@ -155,6 +163,8 @@ def table_from(settings: Settings, *, instead: Settings | None = None) -> dict[P
             "context_window": endpoint.context_window,
         }
         table |= {("endpoints", endpoint.name, name): value for name, value in fields.items() if value is not None}
+    limits = {name: getattr(settings.caps, name) for name in _CAPS}
+    table |= {("caps", name): value for name, value in limits.items() if value is not None}
     table |= {("keymap", action): keys for action, keys in settings.keymap.items()}
     return table
 
