@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -173,6 +174,16 @@ async def test_a_prompt_too_long_for_the_listed_price_costs_at_least_so_much(boo
     assert within is not None
     assert above is not None
     assert (False, True) == (within.at_least, above.at_least)
+
+
+async def test_the_table_is_not_read_by_the_event_loop(books: Purse, monkeypatch: pytest.MonkeyPatch) -> None:
+    readers: list[threading.Thread] = []
+    monkeypatch.setattr(catalogue, "find", lambda *_, **__: readers.append(threading.current_thread()))
+
+    await books.service.price(PRICED, plan(1))
+
+    assert 1 == len(readers)
+    assert threading.current_thread() not in readers
 
 
 # -- limits -------------------------------------------------------------------------------------------
