@@ -36,6 +36,7 @@ from tui_chat.providers.refusals import (
 )
 from tui_chat.providers.sent_key import check_key
 from tui_chat.providers.waits import asked_wait, worth_retrying
+from tui_chat.providers.wire import Wire
 
 if TYPE_CHECKING:
     import httpx
@@ -103,6 +104,7 @@ class Connection:
         *,
         first_byte_timeout: float = 300.0,
         transport: httpx.AsyncBaseTransport | None = None,
+        wire: Wire | None = None,
     ) -> None:
         """Opens nothing yet. Raises BadInput for an unsafe address or key."""
         self.address = read_address(endpoint.base_url)
@@ -110,12 +112,13 @@ class Connection:
         self._key = check_key(endpoint, self.address, key)
         self._first_byte_timeout = first_byte_timeout
         self._transport = transport
+        self._wire = wire or Wire()
         self._client: httpx.AsyncClient | None = None
         self._making = asyncio.Lock()
 
     def speaker(self, url: str, model: str = "") -> Speaker:
         """Who is spoken to, for messages."""
-        return Speaker(self.name, url, model, self._key)
+        return Speaker(self.name, url, model, self._key, self._wire)
 
     async def post(self, path: str, body: bytes, *, model: str) -> Answer | Refused:
         """Send a JSON body and wait for the first byte of what comes back."""
@@ -155,7 +158,7 @@ class Connection:
         self, method: Literal["GET", "POST"], speaker: Speaker, *, within: float, body: bytes | None = None
     ) -> Answer | Refused:
         client = await self._ready()
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers = {**self._wire.headers, **({"Content-Type": "application/json"} if body is not None else {})}
         request = client.build_request(method, speaker.url, content=body, headers=headers)
         response = None
         try:
@@ -184,10 +187,11 @@ class Connection:
             await answer.close()
         said = complaint(body, key=self._key)
         wait = asked_wait(response.headers)
+        wait = said.wait if wait is None else wait
         moved = _target(response.headers.get("location", ""), self._key)
         return Refused(
             refusal(answer.speaker, response.status_code, said, wait=wait, moved=moved),
-            again=worth_retrying(response.status_code, response.headers) and "insufficient_quota" not in said.code,
+            again=worth_retrying(response.status_code, response.headers) and not said.exhausted,
             wait=wait,
             status=response.status_code,
             about=f"{said.param} {said.words}",
@@ -211,7 +215,7 @@ class Connection:
     def _authorise(self, request: httpx.Request) -> httpx.Request:
         # Set here and nowhere earlier: no local variable and no default header ever holds the key.
         if self._key is not None:
-            request.headers["Authorization"] = f"Bearer {self._key.reveal_text()}"
+            request.headers[self._wire.key_header] = f"{self._wire.key_prefix}{self._key.reveal_text()}"
         return request
 
 
@@ -250,7 +254,7 @@ def not_reached(error: Exception, speaker: Speaker, *, midway: bool = False) -> 
     """The sentence for a connection that failed."""
     import httpx
 
-    host = place_of(speaker.url)
+    host = place_of(speaker.url.partition("?")[0])
     causes = tuple(_causes(error))
     if midway:
         return NotReached(f"{speaker.name} closed the connection in the middle of its reply.", hint=TRY_AGAIN)

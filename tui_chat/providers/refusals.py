@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +20,8 @@ from tui_chat.core.errors import (
     Unauthorized,
 )
 from tui_chat.core.secret import Secret
+from tui_chat.providers.waits import spelled_wait
+from tui_chat.providers.wire import Wire
 
 QUOTED = 300
 """Characters of a server's own words that a message may quote."""
@@ -30,7 +32,7 @@ TRY_AGAIN = "Try again in a moment."
 # C0, DEL and C1; line and paragraph separators; marks that reorder text on a terminal.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _TOO_LONG = re.compile(
-    r"context.?(?:length|size|window)|prompt length|too long|too many (?:input )?tokens|tokens to keep"
+    r"context.?(?:length|size|window|limit)|prompt length|too long|too many (?:input )?tokens|tokens to keep"
     # A limit of something else (attachments, requests) is none of the context window's.
     r"|exceeds? the (?:available|maximum)(?: [\w,]+){0,3} (?:tokens?|context|length)\b",
     re.IGNORECASE,
@@ -38,7 +40,7 @@ _TOO_LONG = re.compile(
 _NUMBER = r"(\d[\d,]{0,12})"
 _LIMIT = re.compile(
     r"(?:(?:context|prompt) length is(?: only)?|context size \(|maximum number of tokens allowed \(|tokens >"
-    r"|maximum of(?= [\d,]+ (?:\w+ )?tokens)) {0,2}" + _NUMBER,
+    r"|context limit: [\d,]+ \+ [\d,]+ >|maximum of(?= [\d,]+ (?:\w+ )?tokens)) {0,2}" + _NUMBER,
     re.IGNORECASE,
 )
 _NEEDED = re.compile(
@@ -58,11 +60,15 @@ class Speaker:
     url: str
     model: str = ""
     key: Secret | None = None
+    wire: Wire = field(default_factory=Wire)
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What a server says is wrong: words safe to show, its machine codes, and token numbers where it names them."""
+    """What a server says is wrong: words safe to show, its machine codes, and token numbers where it names them.
+
+    ``wait`` is how many seconds its body asks to wait.
+    """
 
     words: str = ""
     code: str = ""
@@ -71,6 +77,12 @@ class Complaint:
     too_long: bool = False
     limit: int | None = None
     needed: int | None = None
+    wait: float | None = None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether it is the account that has no more, so that another try cannot help."""
+        return "insufficient_quota" in self.code or "spend_limit_reached" in self.code
 
     @property
     def quoted(self) -> str:
@@ -126,7 +138,10 @@ def complaint_in(value: Any, *, key: Secret | None = None) -> Complaint:
         inner = inner[0]
     fields: Mapping[str, Any] = inner if isinstance(inner, dict) else {}
     words = inner if isinstance(inner, str) else str(fields.get("message") or fields.get("msg") or "")
-    codes = " ".join(str(fields[name]) for name in ("code", "type", "status") if fields.get(name) is not None)
+    details = tuple(_details(fields.get("details")))
+    said = [fields.get(name) for name in ("code", "type", "status")]
+    said += [each.get(name) for each in details for name in ("reason", "error_code")]
+    codes = " ".join(str(each) for each in said if each is not None)
     return Complaint(
         words=clean(words, key=key),
         code=clean(codes, key=key),
@@ -134,7 +149,15 @@ def complaint_in(value: Any, *, key: Secret | None = None) -> Complaint:
         too_long="context_length" in codes or "exceed_context" in codes or bool(_TOO_LONG.search(words)),
         limit=_tokens(fields.get("n_ctx")) or _found(_LIMIT, words),
         needed=_tokens(fields.get("n_prompt_tokens")) or _found(_NEEDED, words),
+        wait=next((wait for each in details if (wait := spelled_wait(each.get("retryDelay"))) is not None), None),
     )
+
+
+def _details(value: object) -> Iterator[Mapping[str, Any]]:
+    """What some say beside the words: Anthropic in an object, Google in a list of them."""
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, dict):
+            yield each
 
 
 def refusal(
@@ -148,6 +171,8 @@ def refusal(
         return NotFoundAtServer(
             f"{name} has no model named “{clean(speaker.model, limit=100)}”.", hint="Choose another with ctrl+o."
         )
+    if "API_KEY_INVALID" in said.code:  # Google says so with a 400
+        return _unauthorized(speaker, status, said)
     match status:
         case 401 | 403:
             return _unauthorized(speaker, status, said)
@@ -155,7 +180,7 @@ def refusal(
             return Unauthorized(f"{name} wants to be paid first (402){said.quoted}", hint="Check the account's credit.")
         case 404 | 405:
             return NotFoundAtServer(
-                f"{name} knows no such address: {speaker.url} ({status}).", hint=f"{SETTINGS} Most end in /v1."
+                f"{name} knows no such address: {speaker.url} ({status}).", hint=f"{SETTINGS} {speaker.wire.address}"
             )
         case 408:
             return NotReached(f"{name} gave up waiting for the request (408).", hint=TRY_AGAIN)
@@ -201,13 +226,13 @@ def web_page(speaker: Speaker) -> NotThisDialect:
     """An HTML page came where an answer should."""
     return NotThisDialect(
         f"{speaker.name} answered with a web page, not as a model service: {speaker.url}.",
-        hint=f"{SETTINGS} Most end in /v1; a company or hotel network may also ask for a log-in first.",
+        hint=f"{SETTINGS} {speaker.wire.address} A company or hotel network may also ask for a log-in first.",
     )
 
 
 def not_this_dialect(speaker: Speaker) -> NotThisDialect:
     """Something came that is not of this protocol."""
-    return NotThisDialect(f"{speaker.name} does not answer as an OpenAI-compatible service does.", hint=SETTINGS)
+    return NotThisDialect(f"{speaker.name} does not answer as {speaker.wire.service} does.", hint=SETTINGS)
 
 
 def _unauthorized(speaker: Speaker, status: int, said: Complaint) -> Unauthorized:
@@ -215,9 +240,9 @@ def _unauthorized(speaker: Speaker, status: int, said: Complaint) -> Unauthorize
         return Unauthorized(
             f"{speaker.name} asks for a key ({status}){said.quoted}", hint="Enter it in the settings (f2)."
         )
-    if status == 401:
+    if status != 403:
         return Unauthorized(
-            f"{speaker.name} refused the key (401){said.quoted}", hint="Check the key in the settings (f2)."
+            f"{speaker.name} refused the key ({status}){said.quoted}", hint="Check the key in the settings (f2)."
         )
     return Unauthorized(
         f"{speaker.name} does not allow this (403){said.quoted}",
@@ -226,7 +251,7 @@ def _unauthorized(speaker: Speaker, status: int, said: Complaint) -> Unauthorize
 
 
 def _rate_limited(name: str, said: Complaint, wait: float | None) -> RateLimited:
-    if "insufficient_quota" in said.code:
+    if said.exhausted:
         return RateLimited(
             f"The account's quota at {name} is used up (429){said.quoted}", hint="Check plan and credit there."
         )
@@ -257,6 +282,7 @@ def _status(status: int) -> str:
 def _names_model(said: Complaint, model: str) -> bool:
     words = said.words.lower()
     missing = re.search(r"not found|does not exist|no such|not exist|unknown|invalid model|not a valid model", words)
+    missing = missing or re.search("not_found", said.code)
     return bool(model and missing and ("model" in words or model.lower() in words))
 
 

@@ -44,6 +44,11 @@ def asked_wait(headers: Mapping[str, str], now: Callable[[], datetime] = lambda:
     return max(0.0, (moment - now()).total_seconds())
 
 
+def spelled_wait(text: object) -> float | None:
+    """The seconds of Google's ``17s``, never negative; None for anything else."""
+    return _number(text.removesuffix("s")) if isinstance(text, str) and text.endswith("s") else None
+
+
 def backoff(retry: int, chance: float) -> float:
     """Seconds before retry number ``retry`` (from 0); ``chance`` in [0, 1) takes off up to a quarter."""
     return min(LONGEST_BACKOFF, FIRST_WAIT * 2.0**retry) * (1 - chance / 4)

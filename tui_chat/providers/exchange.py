@@ -1,0 +1,79 @@
+"""One request of any dialect: asked again while the server is busy, then read to its end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from typing import Protocol
+
+from tui_chat.core.errors import ProviderError
+from tui_chat.core.events import Delta, RetryScheduled
+from tui_chat.providers.http import Answer, Refused
+from tui_chat.providers.refusals import Speaker
+from tui_chat.providers.waits import LONGEST_WAIT, RETRIES, backoff
+
+Sleep = Callable[[float], Awaitable[None]]
+Chance = Callable[[], float]
+
+
+class Reader(Protocol):
+    """A dialect's reading of one answer's body."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all is said and nothing more is to be fed."""
+
+    @property
+    def ending(self) -> bool:
+        """Whether the model or the server said that it is done; something may still follow."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds worth waiting for what still follows."""
+
+    def feed(self, piece: bytes) -> Iterator[Delta]:
+        """The deltas in this piece; an empty piece is the end of the body. Raises ProviderError."""
+
+
+async def exchange(
+    ask: Callable[[], Awaitable[Answer | Refused]],
+    reader: Callable[[Speaker, str], Reader],
+    *,
+    sleep: Sleep,
+    chance: Chance = random.random,
+) -> AsyncGenerator[Delta, None]:
+    """Ask, again at most twice while nothing has come back, and yield what comes.
+
+    ``reader`` is made from who answers and the content type of the answer.
+    """
+    retry = 0
+    while isinstance(outcome := await ask(), Refused):
+        wait = _wait(outcome, retry, chance)
+        yield RetryScheduled(wait, str(outcome.error))
+        await sleep(wait)
+        retry += 1
+    try:
+        read = reader(outcome.speaker, outcome.content_type)
+        while not read.complete:
+            for delta in read.feed(await _next(outcome, read)):
+                yield delta
+    finally:
+        await outcome.close()
+
+
+def _wait(refused: Refused, retry: int, chance: Chance) -> float:
+    """Seconds until the next try. Raises the refusal where there is none."""
+    wait = backoff(retry, chance()) if refused.wait is None else refused.wait
+    if not refused.again or retry >= RETRIES or wait > LONGEST_WAIT:
+        raise refused.error
+    return wait
+
+
+async def _next(answer: Answer, read: Reader) -> bytes:
+    """The next piece. Once the model has finished, an end that is late or rough is an end all the same."""
+    if not read.ending:
+        return await answer.next()
+    try:
+        return await answer.next(within=read.patience)
+    except ProviderError:
+        return b""
