@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 
-from tests.memory.branches import bodies_of, branches, requests
+from tests.memory.branches import Scene, bodies_of, scenes
 from tui_chat.core.context import ContextPlan, Entry, Kind, Reason
-from tui_chat.core.models import MessageHeader, Role
+from tui_chat.core.models import MessageHeader, Role, ToolResult
 from tui_chat.core.ports import Body
 from tui_chat.core.tokens import MESSAGE_TOKENS, REQUEST_TOKENS, measure
 from tui_chat.memory import Request, Strategy, sent_ids, with_payload
@@ -43,10 +43,9 @@ class StrategyContract:
     strategy: Strategy
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_every_message_has_one_entry_with_a_reason_that_fits(
-        self, branch: list[MessageHeader], request: Request
-    ) -> None:
+    @given(scene=scenes())
+    def test_every_message_has_one_entry_with_a_reason_that_fits(self, scene: Scene) -> None:
+        branch, request = scene
         plan = self.strategy.plan(branch, request)
 
         assert [header.id for header in branch] == [entry.id for entry in messages_of(plan)]
@@ -55,10 +54,9 @@ class StrategyContract:
         assert {entry.inside for entry in plan.entries} <= {None, *(entry.id for entry in plan.entries[-1:])}
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_what_is_sent_fits_the_budget_or_nothing_is_sent(
-        self, branch: list[MessageHeader], request: Request
-    ) -> None:
+    @given(scene=scenes())
+    def test_what_is_sent_fits_the_budget_or_nothing_is_sent(self, scene: Scene) -> None:
+        branch, request = scene
         plan = self.strategy.plan(branch, request)
 
         sent = [entry for entry in plan.entries if entry.order is not None]
@@ -69,8 +67,9 @@ class StrategyContract:
             assert not any(entry.sent for entry in plan.entries)
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_the_uncorrected_size_is_that_of_what_is_sent(self, branch: list[MessageHeader], request: Request) -> None:
+    @given(scene=scenes())
+    def test_the_uncorrected_size_is_that_of_what_is_sent(self, scene: Scene) -> None:
+        branch, request = scene
         plan = self.strategy.plan(branch, request)
 
         uncorrected = {header.id: header.tokens + MESSAGE_TOKENS for header in branch}
@@ -88,10 +87,9 @@ class StrategyContract:
             assert (tools > 0) == any(entry.kind is Kind.TOOLS for entry in plan.entries)
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_system_prompt_and_draft_are_sent_first_and_last(
-        self, branch: list[MessageHeader], request: Request
-    ) -> None:
+    @given(scene=scenes())
+    def test_system_prompt_and_draft_are_sent_first_and_last(self, scene: Scene) -> None:
+        branch, request = scene
         plan = self.strategy.plan(branch, request)
 
         kinds = [entry.kind for entry in plan.entries if entry.sent or plan.error is not None]
@@ -101,10 +99,9 @@ class StrategyContract:
         assert int(system) == kinds.count(Kind.SYSTEM)
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_units_are_sent_whole_and_the_first_one_begins_with_the_user(
-        self, branch: list[MessageHeader], request: Request
-    ) -> None:
+    @given(scene=scenes())
+    def test_units_are_sent_whole_and_the_first_one_begins_with_the_user(self, scene: Scene) -> None:
+        branch, request = scene
         plan = self.strategy.plan(branch, request)
 
         units = reference_units(branch, plan)
@@ -115,10 +112,9 @@ class StrategyContract:
         assert not sent or sent[0].role is Role.USER or wanted == [entry.id for entry in sent]
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_an_excluded_message_is_never_sent_and_nor_is_its_unit(
-        self, branch: list[MessageHeader], request: Request
-    ) -> None:
+    @given(scene=scenes())
+    def test_an_excluded_message_is_never_sent_and_nor_is_its_unit(self, scene: Scene) -> None:
+        branch, request = scene
         plan = self.strategy.plan(branch, request)
 
         excluded = {header.id for header in branch if header.excluded and header.is_sendable}
@@ -127,10 +123,9 @@ class StrategyContract:
                 assert {Reason.EXCLUDED} == {entry.reason for entry in unit}
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_the_payload_has_the_branch_s_order_and_no_message_twice(
-        self, branch: list[MessageHeader], request: Request
-    ) -> None:
+    @given(scene=scenes())
+    def test_the_payload_has_the_branch_s_order_and_no_message_twice(self, scene: Scene) -> None:
+        branch, request = scene
         plan = self.strategy.plan(branch, request)
 
         ids = [header.id for header in branch]
@@ -140,25 +135,28 @@ class StrategyContract:
         assert list(range(len(orders))) == orders
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_the_payload_is_what_the_entries_say(self, branch: list[MessageHeader], request: Request) -> None:
+    @given(scene=scenes())
+    def test_the_payload_is_what_the_entries_say(self, scene: Scene) -> None:
+        branch, request = scene
         plan = self.strategy.plan(branch, request)
-        bodies = {id: Body(f"text of {id}") for id in sent_ids(plan)}
+        bodies = {id: Body("quoted") for id in sent_ids(plan)} | bodies_of(branch, sent_ids(plan))
 
         filled = with_payload(plan, system_prompt=request.system_prompt, bodies=bodies, draft=request.draft)
 
         carried = [entry for entry in plan.entries if entry.order is not None]
         assert [entry.role for entry in carried] == [message.role for message in filled.payload]
         for entry, message in zip(carried, filled.payload, strict=True):
-            assert expected_text(entry, request) in message.content
-            assert plan.quotations or entry.kind is Kind.SUMMARY or expected_text(entry, request) == message.content
+            expected = expected_text(entry, request, bodies)
+            assert expected in message.content
+            assert plan.quotations or entry.kind is Kind.SUMMARY or expected == message.content
         assert plan == replace(filled, payload=())
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_calls_and_results_are_sent_together(self, branch: list[MessageHeader], request: Request) -> None:
+    @given(scene=scenes())
+    def test_calls_and_results_are_sent_together(self, scene: Scene) -> None:
+        branch, request = scene
         plan = self.strategy.plan(branch, request)
-        bodies = bodies_of(branch, sent_ids(plan))
+        bodies = {id: Body("quoted") for id in sent_ids(plan)} | bodies_of(branch, sent_ids(plan))
 
         filled = with_payload(plan, system_prompt=request.system_prompt, bodies=bodies, draft=request.draft)
 
@@ -173,18 +171,18 @@ class StrategyContract:
         assert [] == waiting
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_the_same_input_makes_the_same_plan(self, branch: list[MessageHeader], request: Request) -> None:
+    @given(scene=scenes())
+    def test_the_same_input_makes_the_same_plan(self, scene: Scene) -> None:
+        branch, request = scene
         first = self.strategy.plan(branch, request)
         second = self.strategy.plan(list(branch), replace(request))
 
         assert first == second
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_messages_without_a_text_say_why_they_are_not_sent(
-        self, branch: list[MessageHeader], request: Request
-    ) -> None:
+    @given(scene=scenes())
+    def test_messages_without_a_text_say_why_they_are_not_sent(self, scene: Scene) -> None:
+        branch, request = scene
         plan = self.strategy.plan(branch, request)
 
         for header, entry in zip(branch, messages_of(plan), strict=True):
@@ -194,10 +192,9 @@ class StrategyContract:
                 assert Reason.ATTACHMENT_UNSUPPORTED == entry.reason
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_there_is_a_warning_exactly_when_a_message_with_a_text_is_left_out(
-        self, branch: list[MessageHeader], request: Request
-    ) -> None:
+    @given(scene=scenes())
+    def test_there_is_a_warning_exactly_when_a_message_with_a_text_is_left_out(self, scene: Scene) -> None:
+        branch, request = scene
         plan = self.strategy.plan(branch, request)
 
         with_text = [e for e in messages_of(plan) if e.reason not in UNSENDABLE and plan.error is None]
@@ -215,8 +212,9 @@ class StrategyContract:
             assert warned["window"].since == (window[0] if window else None)
 
     @quick
-    @given(branch=branches(), request=requests())
-    def test_totals_count_the_earlier_messages(self, branch: list[MessageHeader], request: Request) -> None:
+    @given(scene=scenes())
+    def test_totals_count_the_earlier_messages(self, scene: Scene) -> None:
+        branch, request = scene
         plan = self.strategy.plan(branch, request)
 
         sent = sum(entry.sent for entry in messages_of(plan))
@@ -227,7 +225,7 @@ def messages_of(plan: ContextPlan) -> list[Entry]:
     return [entry for entry in plan.entries if entry.kind is Kind.MESSAGE]
 
 
-def expected_text(entry: Entry, request: Request) -> str:
+def expected_text(entry: Entry, request: Request, bodies: Mapping[str, Body]) -> str:
     match entry.kind:
         case Kind.SYSTEM:
             return request.system_prompt or ""
@@ -238,7 +236,9 @@ def expected_text(entry: Entry, request: Request) -> str:
         case Kind.TOOLS:
             return "cancelled"
         case _:
-            return f"text of {entry.id}"
+            body = bodies[entry.id or ""]
+            results = [part.text for part in body.parts if isinstance(part, ToolResult)]
+            return "\n".join(results) if entry.role is Role.TOOL else body.text
 
 
 def reference_units(branch: Sequence[MessageHeader], plan: ContextPlan) -> list[list[Entry]]:

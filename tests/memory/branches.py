@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
 from tui_chat.core.models import MessageHeader, Role, Status, ToolCall, ToolResult
 from tui_chat.core.ports import Body
+from tui_chat.core.recall import Hit
+from tui_chat.core.summary import Source, Summary
 from tui_chat.memory import Request
+from tui_chat.memory.composition import Setting
 
 Branch = list[MessageHeader]
+Scene = tuple[Branch, Request]
 
 ROLES = {"u": Role.USER, "a": Role.ASSISTANT, "s": Role.SYSTEM}
 
@@ -151,4 +156,41 @@ def requests(
         anchor_id=st.none() | st.integers(0, 17).map("m{}".format),
         factor=st.sampled_from([1.0, 0.4, 1.05, 2.5]),
         calibrated=st.booleans(),
+    )
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    """Any branch and any request about it, with a summary of its beginning, true or not, and what was found for it."""
+    branch, request = draw(branches()), draw(requests())
+    summary = draw(st.none() | summaries(branch, request))
+    return branch, replace(request, summary=summary, ranked=draw(rankings(branch)))
+
+
+@st.composite
+def summaries(draw: st.DrawFn, branch: Branch, request: Request) -> Summary | None:
+    """A summary of the first units; now and then a source was changed or is none of the branch's."""
+    setting = Setting.of(branch, request)
+    end = max((unit.end for unit in setting.units[: draw(st.integers(1, 8))]), default=0)
+    told = [m for place, m in enumerate(branch[:end]) if m.is_sendable and place not in setting.tools.orphans]
+    sources = [Source.of(message) for message in told]
+    if sources and draw(st.integers(0, 7)) == 7:
+        changed = draw(st.integers(0, len(sources) - 1))
+        sources[changed] = draw(st.sampled_from([Source("m99", 1, 1), sources[changed]._replace(characters=1)]))
+    tokens = draw(st.integers(1, 1100))
+    return Summary("s1", "what was said", tuple(sources), "a model", 0, tokens) if sources else None
+
+
+@st.composite
+def rankings(draw: st.DrawFn, branch: Branch) -> tuple[Hit, ...]:
+    """Some messages of the branch and of other conversations, best first, some with the same text."""
+    own = draw(st.lists(st.sampled_from(branch), max_size=6, unique=True)) if branch else []
+    hits = [Hit(m.id, 1.0, m.role, m.created_at, m.tokens, m.lines) for m in own]
+    for number in range(draw(st.sampled_from([0, 0, 1, 2]))):
+        tokens, at = draw(st.integers(1, 400)), draw(st.integers(0, 20_000))
+        hits.append(Hit(f"x{number}", 1.0, Role.ASSISTANT, at, tokens, 1, conversation="Another"))
+    scores = sorted(draw(st.lists(st.floats(0.01, 9), min_size=len(hits), max_size=len(hits))), reverse=True)
+    hits = draw(st.permutations(hits))
+    return tuple(
+        hit._replace(score=score, twin=draw(st.integers(0, 9))) for hit, score in zip(hits, scores, strict=True)
     )

@@ -152,6 +152,18 @@ def test_an_excluded_last_answer_is_the_user_s_wish_and_no_alarm() -> None:
     assert plan.warnings == (Warning("excluded", 2, 2),)
 
 
+def test_the_draft_is_sent_whatever_is_excluded() -> None:
+    plan = window.plan(chat("ua ua", excluded=range(4)), replace(ROOMY, draft_id="m4"))
+
+    assert ["m4"] == [entry.id for entry in plan.entries if entry.sent]
+
+
+def test_of_two_prompts_in_a_row_each_is_excluded_and_pinned_by_itself() -> None:
+    plan = window.plan(chat("uu a ua", pinned=[0], excluded=[1]), replace(ROOMY, max_messages=2))
+
+    assert reasons(plan) == "PeeWW"
+
+
 def test_never_beats_always() -> None:
     plan = window.plan(chat("ua ua", pinned=[0], excluded=[1]), ROOMY)
 

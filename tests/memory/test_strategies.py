@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+import tests.memory
 import tui_chat.memory
 from tests.contracts.memory import StrategyContract
 from tui_chat.core.errors import BadInput
@@ -42,6 +43,9 @@ def test_every_strategy_that_is_written_is_in_the_table() -> None:
 
 
 def test_every_strategy_has_its_contract_suite() -> None:
+    for module in pkgutil.iter_modules(tests.memory.__path__):
+        importlib.import_module(f"tests.memory.{module.name}")
+
     covered = {suite.strategy.name for suite in StrategyContract.__subclasses__()}
 
     assert {known.name for known in STRATEGIES} <= covered
@@ -62,7 +66,7 @@ def test_an_unknown_strategy_is_refused_naming_the_known_ones() -> None:
     with pytest.raises(BadInput) as caught:
         strategy("elephant")
 
-    assert caught.value.hint == "Choose one of: window, full."
+    assert caught.value.hint == f"Choose one of: {', '.join(known.name for known in STRATEGIES)}."
 
 
 PLAN_IN_ANOTHER_WORLD = """
