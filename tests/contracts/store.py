@@ -12,6 +12,7 @@ import pytest
 
 from tui_chat.core import tokens
 from tui_chat.core.errors import BadInput, NotFound
+from tui_chat.core.headers import header_of
 from tui_chat.core.ids import make_id
 from tui_chat.core.models import (
     Attachment,
@@ -26,8 +27,9 @@ from tui_chat.core.models import (
     ToolResult,
     Usage,
 )
-from tui_chat.core.ports import Body, ConversationStore, ImportCount, Removal
+from tui_chat.core.ports import Body, ConversationStore, ImportCount, Removal, Spending, Spent
 from tui_chat.core.secret import Secret
+from tui_chat.core.summary import Source, Summary
 
 _instants = count(1_795_000_000_000, 1000)
 
@@ -85,6 +87,18 @@ def full_message(parent: Message | None = None) -> Message:
             ToolResult("1", "seen"),
         ),
     )
+
+
+def summary(*sources: Message, text: str = "what was said", **fields: object) -> Summary:
+    """A summary of these messages, newer than every one made before."""
+    of = tuple(Source.of(header_of(each)) for each in sources)
+    return replace(Summary(make_id(), text, of, "a model", next(_instants), 12), **fields)  # type: ignore[arg-type]
+
+
+def spending(conversation_id: str, **fields: object) -> Spending:
+    """What a request cost: 30 tokens, half a dollar."""
+    made = Spending(next(_instants), conversation_id, "a model", input_tokens=10, output_tokens=20, usd=0.5)
+    return replace(made, **fields)  # type: ignore[arg-type]
 
 
 class StoreContract:
@@ -147,7 +161,7 @@ class StoreContract:
             "Ein Titel 日本\0",
             system_prompt="Be brief.\n",
             model=ModelRef("a", "b/c"),
-            memory=MemorySettings("full", 7, "blocks"),
+            memory=MemorySettings("full", 7, "blocks", "all"),
             tags=("zeta", "alpha", "o'\"\0"),
             pinned=True,
             archived=True,
@@ -203,6 +217,9 @@ class StoreContract:
             store.add_prompt(unknown, message(), title="x"),
             store.add_prompt(made.id, message(parent_id=unknown), title="x"),
             store.erase_if_untouched(unknown),
+            store.keep_summary(unknown, summary()),
+            store.summaries(unknown),
+            store.drop_summary(unknown),
         ):
             with pytest.raises(NotFound):
                 await call
@@ -434,6 +451,33 @@ class StoreContract:
         assert (header.tokens, header.letters, header.other_letters) == tokens.measure(said.text)
         assert header.has_thinking
         assert header.model_name == "name"
+
+    async def test_a_header_tells_of_tools_and_attachments_and_counts_what_the_tools_say(
+        self, store: ConversationStore
+    ) -> None:
+        plain, full = message(), full_message()
+        result = message("found", role=Role.TOOL, parts=(ToolResult("1", "found"), ToolResult("2", "and more")))
+        arriving = message("", status=Status.STREAMING)
+        made = await self.saved(store, plain, full, result, arriving)
+        during = message("half", id=arriving.id, created_at=arriving.created_at, status=Status.STREAMING)
+        during = replace(during, parts=(ToolCall("3", "look", '{"at": "it"}'),))
+        await store.checkpoint(arriving.id, Body(during.text, during.parts), arriving.created_at)
+        headers = await store.headers(made.id)
+        ended = replace(during, status=Status.COMPLETE, parts=(*during.parts, ToolCall("4", "look", "{}")))
+        await store.finish_message(ended, ended.created_at)
+        given = conversation()
+        await store.import_conversations([(given, [replace(full, id=make_id())])])
+        (imported,) = await store.headers(given.id)
+
+        assert [header_of(each) for each in (plain, full, result, during)] == headers
+        assert [(each.calls, each.answers, each.attachments) for each in headers] == [
+            ((), (), 0),
+            (("1",), ("1",), 1),
+            ((), ("1", "2"), 0),
+            (("3",), (), 0),
+        ]
+        assert header_of(ended) == (await store.headers(made.id))[-1]
+        assert header_of(full)._replace(id=imported.id) == imported
 
     async def test_an_empty_text_has_no_lines(self, store: ConversationStore) -> None:
         made = await self.saved(store, message(""))
@@ -693,6 +737,148 @@ class StoreContract:
 
         assert await store.check_integrity() == "ok"
 
+    # -- summaries --------------------------------------------------------------------------
+
+    async def test_summaries_come_back_whole_and_newest_first(self, store: ConversationStore) -> None:
+        said = chain("1", "2", "3")
+        made = await self.saved(store, *said)
+        other = await self.saved(store)
+        first = summary(*said[:2], model="o'\"\0", edited=True, pieces=3, prompt_version=2)
+        second = summary(*said, text="")
+        await store.keep_summary(made.id, second)
+        await store.keep_summary(made.id, first)
+
+        assert [second, first] == await store.summaries(made.id)
+        assert [] == await store.summaries(other.id)
+
+    @pytest.mark.parametrize("text", ODD_TEXTS)
+    async def test_every_summary_comes_back_exactly(self, store: ConversationStore, text: str) -> None:
+        said = message()
+        made = await self.saved(store, said)
+        kept = summary(said, text=text)
+        await store.keep_summary(made.id, kept)
+
+        assert [kept] == await store.summaries(made.id)
+        assert [] == await store.search("said")
+
+    async def test_a_summary_of_the_same_id_is_replaced(self, store: ConversationStore) -> None:
+        said = chain("1", "2")
+        made = await self.saved(store, *said)
+        kept = summary(*said)
+        edited = replace(kept, text="corrected", sources=kept.sources[:1], edited=True)
+        await store.keep_summary(made.id, kept)
+        await store.keep_summary(made.id, edited)
+
+        assert [edited] == await store.summaries(made.id)
+
+    @pytest.mark.parametrize("kind", Removal)
+    async def test_a_summary_that_lost_a_source_never_comes_back(self, store: ConversationStore, kind: Removal) -> None:
+        said = chain("1", "2", "3")
+        made = await self.saved(store, *said)
+        lost, left = summary(*said), summary(said[2])
+        await store.keep_summary(made.id, lost)
+        await store.keep_summary(made.id, left)
+        removal = await store.remove_messages(made.id, [said[0].id, said[1].id], kind, 1)
+        during = await store.summaries(made.id)
+        await store.restore_removal(removal)
+
+        assert [left] == during
+        assert [left] == await store.summaries(made.id)
+
+    async def test_clearing_leaves_no_summary(self, store: ConversationStore) -> None:
+        said, elsewhere = message(), message()
+        made, other = await self.saved(store, said), await self.saved(store, elsewhere)
+        kept = summary(elsewhere)
+        await store.keep_summary(made.id, summary(said))
+        await store.keep_summary(other.id, kept)
+        await store.remove_messages(made.id, None, Removal.CLEAR, 1)
+
+        assert [] == await store.summaries(made.id)
+        assert [kept] == await store.summaries(other.id)
+
+    async def test_only_what_is_still_said_there_is_summarised(self, store: ConversationStore) -> None:
+        said, removed, elsewhere = message("1"), message("2"), message("3")
+        made = await self.saved(store, said, removed)
+        await self.saved(store, elsewhere)
+        kept = summary(said)
+        await store.keep_summary(made.id, kept)
+        await store.remove_messages(made.id, [removed.id], Removal.DELETE, 1)
+        for gone in (removed, elsewhere, message()):
+            with pytest.raises(NotFound):
+                await store.keep_summary(made.id, replace(summary(said, gone), id=kept.id))
+
+        assert [kept] == await store.summaries(made.id)
+
+    async def test_summaries_are_hidden_with_their_conversation_and_erased_with_it(
+        self, store: ConversationStore
+    ) -> None:
+        said = message()
+        made = await self.saved(store, said)
+        kept = summary(said)
+        await store.keep_summary(made.id, kept)
+        await store.delete_conversations([made.id], 1)
+        with pytest.raises(NotFound):
+            await store.summaries(made.id)
+        await store.undelete_conversation(made.id)
+        back = await store.summaries(made.id)
+        await store.erase_conversations([made.id])
+        await store.import_conversations([(made, [said])])
+
+        assert [kept] == back
+        assert [] == await store.summaries(made.id)
+        assert "ok" == await store.check_integrity()
+
+    async def test_a_dropped_summary_is_gone(self, store: ConversationStore) -> None:
+        said = message()
+        made = await self.saved(store, said)
+        dropped, left = summary(said), summary(said)
+        await store.keep_summary(made.id, dropped)
+        await store.keep_summary(made.id, left)
+        await store.drop_summary(dropped.id)
+
+        assert [left] == await store.summaries(made.id)
+        with pytest.raises(NotFound):
+            await store.drop_summary(dropped.id)
+
+    # -- spending ---------------------------------------------------------------------------
+
+    async def test_spendings_are_summed_from_an_instant_on_and_by_conversation(self, store: ConversationStore) -> None:
+        made, other = await self.saved(store), await self.saved(store)
+        at_first = await store.spent()
+        first = spending(made.id, cached_tokens=5)
+        second = spending(other.id, usd=None, estimated=True, model="o'\0\ud800")
+        for each in (first, second, spending(made.id, input_tokens=0, output_tokens=1, usd=0.0)):
+            await store.add_spending(each)
+
+        assert Spent() == at_first
+        assert Spent(tokens=61, usd=0.5, unpriced=1) == await store.spent()
+        assert Spent(tokens=31, usd=0.0, unpriced=1) == await store.spent(since=second.at)
+        assert Spent(tokens=1) == await store.spent(since=second.at + 1)
+        assert Spent(tokens=31, usd=0.5) == await store.spent(conversation_id=made.id)
+        assert Spent(tokens=1) == await store.spent(conversation_id=made.id, since=first.at + 1)
+
+    async def test_the_price_of_a_single_token_is_not_lost(self, store: ConversationStore) -> None:
+        made = await self.saved(store)
+        for _ in range(10):
+            await store.add_spending(spending(made.id, usd=1e-8))
+
+        assert pytest.approx(1e-7) == (await store.spent()).usd
+
+    async def test_spendings_outlive_their_conversation_and_know_nothing_of_it(self, store: ConversationStore) -> None:
+        made = await self.saved(store, message())
+        await store.add_spending(spending(made.id))
+        await store.delete_conversations([made.id], 1)
+        deleted = await store.spent(conversation_id=made.id)
+        await store.erase_conversations([made.id])
+        await store.add_spending(spending(made.id))  # a request that was under way
+        erased = await store.spent(conversation_id=made.id)
+        await store.add_conversation(replace(made, head=None))
+
+        assert (Spent(tokens=30, usd=0.5), Spent()) == (deleted, erased)
+        assert Spent() == await store.spent(conversation_id=made.id)
+        assert Spent(tokens=60, usd=1.0) == await store.spent()
+        assert "ok" == await store.check_integrity()
+
     # -- drafts, values, secrets -----------------------------------------------------------
 
     async def test_a_draft_is_kept_and_taken_away(self, store: ConversationStore) -> None:
@@ -771,6 +957,106 @@ class StoreContract:
         await self.saved(store, message(text))
 
         assert len(await store.search(query)) == (0 if "grosse" in query else 1)  # ß is not folded
+
+    # -- ranking ----------------------------------------------------------------------------
+
+    async def ranked(self, store: ConversationStore, *terms: str, without: str = "none") -> list[str]:
+        return [hit.id for hit in await store.ranked(terms, without=without)]
+
+    async def test_the_message_that_says_most_of_what_is_asked_for_is_ranked_first(
+        self, store: ConversationStore
+    ) -> None:
+        one, both, rare = message("the harbour of oslo"), message("a harbour, a bowline"), message("bowline")
+        others = [message(f"something of kind {number}") for number in range(6)]
+        await self.saved(store, one, both, *others, rare, message("the harbour"))
+        hits = await store.ranked(["Bowline", "harbour"], without="none")
+
+        assert both.id == hits[0].id
+        assert {hit.id for hit in hits} > {one.id, both.id, rare.id}
+        assert sorted((hit.score for hit in hits), reverse=True) == [hit.score for hit in hits]
+        assert all(hit.score > 0 for hit in hits)
+
+    async def test_a_hit_says_what_a_quotation_needs(self, store: ConversationStore) -> None:
+        call = ToolCall("1", "look", '{"at": "the whole of a long list of things"}')
+        said = message("needle,\nand thread\n", role=Role.ASSISTANT, parts=(call,))
+        asked = message("needle")
+        await self.saved(store, said, title="Sewing 日本")
+        await self.saved(store, asked, title="")
+        hits = {hit.id: hit for hit in await store.ranked(["needle"], without="none")}
+        hit = hits[said.id]
+
+        assert (Role.ASSISTANT, said.created_at, "Sewing 日本") == (hit.role, hit.created_at, hit.conversation)
+        assert (tokens.measure(said.text).tokens, 3) == (hit.tokens, hit.lines)
+        assert (Role.USER, "") == (hits[asked.id].role, hits[asked.id].conversation)
+        assert (tokens.measure(asked.text).tokens, 1) == (hits[asked.id].tokens, hits[asked.id].lines)
+
+    async def test_twins_are_the_messages_that_say_the_same(self, store: ConversationStore) -> None:
+        await self.saved(store, message("needle one", id="a"), message("needle two", id="b"))
+        await self.saved(store, message("needle one", id="c"), message("Needle one", id="d"))
+        twins = {hit.id: hit.twin for hit in await store.ranked(["needle"], without="none")}
+
+        assert twins["a"] == twins["c"]
+        assert 3 == len(set(twins.values()))
+        assert all(-(2**63) <= twin < 2**64 for twin in twins.values())
+
+    async def test_ranking_sees_what_search_sees_of_the_other_conversations(self, store: ConversationStore) -> None:
+        here, stopped = message("needle here"), message("needle half", status=Status.STOPPED)
+        failed = message("needle cut", status=Status.FAILED, error="needle")
+        made = await self.saved(store, here)
+        archived = await self.saved(store, stopped, failed, archived=True)
+        hidden = chain("needle removed", "needle excluded", "needle arriving")
+        hidden[1] = replace(hidden[1], excluded=True)
+        hidden[2] = replace(hidden[2], status=Status.STREAMING)
+        await self.saved(store, *hidden, message("", status=Status.FAILED, error="needle"))
+        await store.remove_messages((await store.find("A title"))[0].id, [hidden[0].id], Removal.DELETE, 1)
+        deleted = await self.saved(store, message("needle deleted"), title="Gone")
+        await store.delete_conversations([deleted.id], 1)
+
+        assert {stopped.id, failed.id} == set(await self.ranked(store, "needle", without=made.id))
+        assert [here.id] == await self.ranked(store, "needle", without=archived.id)
+
+    async def test_ranking_keeps_its_limit(self, store: ConversationStore) -> None:
+        most, *_ = said = chain("word word word", "word and others", "word and others still")
+        await self.saved(store, *said)
+
+        assert [most.id] == [hit.id for hit in await store.ranked(["word"], without="none", limit=1)]
+        assert [] == await store.ranked(["word"], without="none", limit=0)
+
+    async def test_equal_hits_come_newer_first(self, store: ConversationStore) -> None:
+        said = chain("word", "word", "word")
+        await self.saved(store, *said)
+
+        assert [each.id for each in reversed(said)] == await self.ranked(store, "word")
+
+    @pytest.mark.parametrize(
+        "terms",
+        [(), ("",), (" ", '"'), ("'", "("), ("*",), ("NEAR(",), ("x:y", "-"), ("\0", "^"), ("🧁", "\ud800"), ("a OR",)],
+    )
+    async def test_any_text_is_a_valid_term(self, store: ConversationStore, terms: Sequence[str]) -> None:
+        await self.saved(store, message("something"))
+
+        assert [] == await self.ranked(store, *terms)
+        assert 1 == len(await self.ranked(store, *terms, "something"))
+
+    @pytest.mark.parametrize(
+        ("text", "term"),
+        [
+            ("Größe und Übermut", "ubermut"),
+            ("我喜欢日本語です", "日本"),
+            ("我喜欢日本語です", "語"),
+            ("안녕하세요", "하세"),
+        ],
+    )
+    async def test_ranking_speaks_other_scripts(self, store: ConversationStore, text: str, term: str) -> None:
+        await self.saved(store, message(text), message("something"))
+
+        assert 1 == len(await self.ranked(store, term, "nothing"))
+
+    async def test_a_term_of_two_words_is_both_of_them(self, store: ConversationStore) -> None:
+        both = message("red and green")
+        await self.saved(store, message("red"), both, message("green"))
+
+        assert [both.id] == await self.ranked(store, "green red")
 
     # -- import -------------------------------------------------------------------------
 

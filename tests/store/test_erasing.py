@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.store import chain, conversation, message
+from tests.contracts.store import chain, conversation, message, spending, summary
 from tests.store.parts import KEY
 from tui_chat.core.clock import now
 from tui_chat.core.errors import NotFound
@@ -206,3 +206,101 @@ async def test_a_purge_of_nothing_does_not_wait_for_another_program_that_writes(
         await store.purge(1)
     go_on.set()
     await holding
+
+
+# -- what was made from messages ------------------------------------------------------------------
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+@pytest.mark.parametrize("end", ["delete", "clear", "drop", "erase", "purge"])
+async def test_a_summary_whose_source_is_gone_is_in_no_page_and_not_in_the_log_even_with_the_key(
+    store: SqliteStore, path: Path, end: str
+) -> None:
+    said = chain("1", "2", "3")
+    made = await saved(store, said)
+    lost = summary(*said, text=f"{CANARY} {'long ' * 5000}", model=CANARY)
+    left = summary(said[2], text="it stays")
+    await store.keep_summary(made, lost)
+    await store.keep_summary(made, left)
+    before = decrypted(path)
+    match end:
+        case "delete":
+            await store.remove_messages(made, [said[0].id], Removal.DELETE, 1)
+        case "clear":
+            await store.remove_messages(made, None, Removal.CLEAR, 1)
+        case "drop":
+            await store.drop_summary(lost.id)
+        case "erase":
+            await store.erase_conversations([made])
+        case "purge":
+            await store.delete_conversations([made], 1)
+            await store.purge(2)
+
+    assert CANARY.encode() in before
+    assert CANARY.encode() not in decrypted(path)
+    assert 0 == log_of(path).stat().st_size
+    assert await store.check_integrity() == "ok"
+    if end in ("delete", "drop"):
+        assert [left] == await store.summaries(made)
+
+
+async def test_a_summary_goes_with_the_first_of_its_sources_that_is_erased(
+    store: SqliteStore, database: Database, path: Path
+) -> None:
+    said = many("text")
+    erased = await saved(store, said)
+    await store.keep_summary(erased, summary(*said, text=CANARY))
+    await database.run(lambda db: erasing.mark_conversations(db, [erased]))
+    await database.run(erasing.erase_batch)  # and the program dies
+
+    assert [] == await database.read(lambda db: fetch(db, "SELECT uuid FROM summary"))
+    await store.purge(1)
+    assert CANARY.encode() not in decrypted(path)
+
+
+async def test_a_removal_that_is_taken_back_takes_no_summary(store: SqliteStore) -> None:
+    said = message("said")
+    made = await saved(store, [said])
+    kept = summary(said)
+    await store.keep_summary(made, kept)
+
+    with pytest.raises(NotFound):
+        await store.remove_messages(made, [said.id, "nothing"], Removal.DELETE, 1)
+    assert [kept] == await store.summaries(made)
+
+
+async def test_a_removal_without_summaries_leaves_the_log_alone(store: SqliteStore, path: Path) -> None:
+    """Emptying it may have to wait for another program."""
+    said = message("said")
+    made = await saved(store, [said])
+    await store.remove_messages(made, [said.id], Removal.DELETE, 1)
+
+    assert log_of(path).stat().st_size
+
+
+async def test_an_erased_conversation_is_nowhere_in_the_ledger(
+    store: SqliteStore, database: Database, path: Path
+) -> None:
+    made = await saved(store, [message("said")])
+    await store.add_spending(spending(made))
+    await store.erase_conversations([made])
+    await store.add_spending(spending(made))
+
+    assert made.encode() not in decrypted(path)
+    assert [(None,), (None,)] == await database.read(lambda db: fetch(db, "SELECT conversation_id FROM spending"))
+
+
+async def test_a_half_erased_conversation_takes_no_summary_and_no_spending(
+    store: SqliteStore, database: Database
+) -> None:
+    said = message("said")
+    made = await saved(store, [said])
+    await database.run(lambda db: erasing.mark_conversations(db, [made]))
+    await store.add_spending(spending(made))
+
+    assert (0, 30) == ((await store.spent(conversation_id=made)).tokens, (await store.spent()).tokens)
+    with pytest.raises(NotFound):
+        await store.keep_summary(made, summary(said))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from contextlib import closing
 from pathlib import Path
@@ -9,14 +10,22 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tests.contracts.store import conversation
+from tests.contracts.store import chain, conversation, full_message, message, spending, summary
 from tests.store.parts import KEY, content, run_script
+from tui_chat.core import tokens
 from tui_chat.core.clock import now
 from tui_chat.core.errors import NewerSchema
+from tui_chat.core.headers import header_of
+from tui_chat.core.models import MemorySettings, Message, Role, Status, Thinking, ToolCall, ToolResult
+from tui_chat.core.parts import to_json
+from tui_chat.core.ports import Spent
 from tui_chat.store import open_store
 from tui_chat.store.connection import connect
 from tui_chat.store.database import Database
 from tui_chat.store.migrations import STEPS
+
+BEFORE_TOOLS = STEPS[:2]
+"""The steps of the files in which headers knew of texts only."""
 
 
 def m002_shelves(db: apsw.Connection) -> None:
@@ -154,3 +163,84 @@ def test_steps_have_names_of_their_own() -> None:
 
     assert len(set(names)) == len(names)
     assert all(step.__doc__ for step in STEPS)
+
+
+async def old_file(path: Path, *said: Message) -> str:
+    """A file as the program wrote it before there were tools in it; the id of its conversation."""
+    made = conversation("Old")
+
+    def write(db: apsw.Connection) -> None:
+        db.execute(
+            "INSERT INTO conversation(uuid, created_at, updated_at, pinned, archived, title, memory_strategy,"
+            " memory_max_messages, memory_trim) VALUES (?, 1, 2, 0, 0, 'Old', 'full', 7, 'blocks')",
+            (made.id,),
+        )
+        for each in said:
+            write_old(db, each)
+
+    database = await Database.open(path, KEY, create=True, clock=now, steps=BEFORE_TOOLS)
+    await database.run(write)
+    await database.close()
+    return made.id
+
+
+def write_old(db: apsw.Connection, said: Message) -> None:
+    """The rows of a message, measured by its text alone; while it streams it is not measured."""
+    streaming = said.status is Status.STREAMING
+    measures = (
+        (0, 0, 0, 0, 0, 0) if streaming else (len(said.text), int(bool(said.text)), *tokens.measure(said.text), 1)
+    )
+    model = said.model and said.model.name
+    place = (said.id, said.parent_id, said.role.value)
+    marks = (int(bool(said.thinking)), int(said.pinned), int(said.excluded))
+    db.execute(
+        "INSERT INTO message(uuid, conversation_id, parent_id, role, status, created_at, model_endpoint, model_name,"
+        " error, characters, lines, token_estimate, letters, other_letters, estimator, has_thinking, pinned, excluded)"
+        " VALUES (?, 1, (SELECT id FROM message WHERE uuid = ?), ?, ?, ?, 'e', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*place, said.status.value, said.created_at, model, said.error, *measures, *marks),
+    )
+    parts = json.dumps([to_json(part) for part in said.parts]) if said.parts else None
+    db.execute(
+        "INSERT INTO message_body(id, indexed, text, parts) VALUES (last_insert_rowid(), ?, ?, ?)",
+        (int(not streaming), said.text, parts),
+    )
+
+
+async def test_the_messages_of_an_old_file_have_the_headers_of_new_ones(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    prompt, reply = chain('say "tool_call" and "attachment"', "said")
+    said = [
+        prompt,
+        reply,
+        full_message(reply),
+        message("thought", parts=(Thinking('"type": "tool_call", "type": "attachment"'),)),
+        message("", role=Role.ASSISTANT, parts=(ToolCall("a\0", "look", '{"at": "日本"}'), ToolCall("b", "x", "{}"))),
+        message("found", role=Role.TOOL, parts=(ToolResult("a\0", "found"), ToolResult("b", "nothing"))),
+        message("half", status=Status.STREAMING, parts=(ToolCall("c", "look", "{}"),)),
+    ]
+    home = await old_file(path, *said)
+
+    store = await open_store(path, KEY, create=False)
+    headers = await store.headers(home)
+    await store.close()
+
+    assert [header_of(each) for each in said] == headers
+
+
+async def test_an_old_conversation_is_looked_through_alone_and_can_be_summarised_and_paid_for(tmp_path: Path) -> None:
+    path, said = tmp_path / "history.db", message()
+    home = await old_file(path, said)
+
+    store = await open_store(path, KEY, create=False)
+    memory = (await store.conversation(home)).memory
+    kept = summary(said)
+    await store.keep_summary(home, kept)
+    await store.add_spending(spending(home))
+    summaries, spent = await store.summaries(home), await store.spent(conversation_id=home)
+    check = await store.check_integrity()
+    await store.close()
+
+    assert MemorySettings("full", 7, "blocks", "conversation") == memory
+    assert [kept] == summaries
+    assert Spent(tokens=30, usd=0.5) == spent
+    assert "ok" == check

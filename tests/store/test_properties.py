@@ -10,12 +10,12 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contracts.store import conversation, message
+from tests.contracts.exporter import PARTS
+from tests.contracts.store import conversation, message, spending, summary
 from tests.store.parts import KEY
-from tui_chat.core import tokens
-from tui_chat.core.models import Conversation, Message, Role, Status, Thinking, ToolCall, Usage
-from tui_chat.core.parts import sent_text
-from tui_chat.core.ports import Removal
+from tui_chat.core.headers import header_of
+from tui_chat.core.models import Conversation, MemorySettings, Message, Role, Status, Usage
+from tui_chat.core.ports import Removal, Spending, Spent
 from tui_chat.core.tree import Tree
 from tui_chat.store import SqliteStore, open_store
 
@@ -33,9 +33,7 @@ def trees(draw: st.DrawFn) -> list[Message]:
             status=draw(st.sampled_from([Status.COMPLETE, Status.STOPPED, Status.FAILED])),
             error=draw(st.none() | texts),
             usage=draw(st.none() | st.builds(Usage, st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))),
-            parts=tuple(
-                draw(st.lists(st.builds(Thinking, texts) | st.builds(ToolCall, texts, texts, texts), max_size=2))
-            ),
+            parts=tuple(draw(st.lists(PARTS, max_size=3))),
             pinned=draw(st.booleans()),
         )
         parent = draw(st.none() | st.sampled_from(tree)) if tree else None
@@ -76,12 +74,7 @@ async def tree_comes_back(store: SqliteStore, tree: list[Message]) -> None:
     headers = await store.headers(made.id)
 
     assert await store.messages(made.id) == tree
-    assert [(header.id, header.parent_id, header.status) for header in headers] == [
-        (each.id, each.parent_id, each.status) for each in tree
-    ]
-    assert [(header.tokens, header.letters, header.other_letters) for header in headers] == [
-        tuple(tokens.measure(sent_text(each.text, each.parts))) for each in tree
-    ]
+    assert [header_of(each) for each in tree] == headers
 
 
 @given(trees(), st.data())
@@ -158,3 +151,86 @@ async def stored_exactly(store: SqliteStore, title: str, text: str, query: str) 
 
     assert await store.conversation(made.id) == replace(made, head=said.id, updated_at=said.created_at)
     assert await store.message(said.id) == said
+
+
+@given(trees(), st.data())
+@settings(max_examples=25, deadline=None)
+def test_a_summary_lives_exactly_as_long_as_all_of_its_sources(tree: list[Message], data: st.DataObject) -> None:
+    with_store(as_long_as_its_sources, tree, data)
+
+
+async def as_long_as_its_sources(store: SqliteStore, tree: list[Message], data: st.DataObject) -> None:
+    made = await saved(store, tree)
+    some = st.lists(st.sampled_from(tree), max_size=3, unique_by=lambda each: each.id)
+    kept = [summary(*data.draw(some), text=data.draw(texts)) for _ in range(3)]
+    for each in kept:
+        await store.keep_summary(made.id, each)
+    here = {each.id for each in tree}
+    for _ in range(3):
+        if gone := {each.id for each in data.draw(some)} & here:
+            removal = await store.remove_messages(made.id, sorted(gone), data.draw(st.sampled_from(Removal)), 10)
+            here -= gone
+            kept = [each for each in kept if not gone & {source.id for source in each.sources}]
+            if data.draw(st.booleans()):
+                await store.restore_removal(removal)
+                here |= gone
+        if data.draw(st.booleans()):
+            await store.purge(11)
+
+    assert kept[::-1] == await store.summaries(made.id)
+    assert "ok" == await store.check_integrity()
+
+
+Entry = tuple[int, int, int, float | None]
+spendings: st.SearchStrategy[list[Entry]] = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 10**12), st.integers(0, 10**12), st.none() | st.floats(0, 100)),
+    max_size=8,
+)
+
+
+@given(spendings, st.integers(0, 9))
+@settings(max_examples=25, deadline=None)
+def test_the_ledger_is_the_sum_of_what_was_entered(entries: list[Entry], since: int) -> None:
+    with_store(ledger_is_the_sum, entries, since)
+
+
+async def ledger_is_the_sum(store: SqliteStore, entries: list[Entry], since: int) -> None:
+    homes = [await saved(store, []) for _ in range(3)]
+    given_ = [
+        spending(homes[home].id, at=at, input_tokens=asked, output_tokens=answered, usd=usd)
+        for at, (home, asked, answered, usd) in enumerate(entries)
+    ]
+    for each in given_:
+        await store.add_spending(each)
+
+    for home in (None, *homes):
+        these = [each for each in given_ if each.at >= since and home in (None, home_of(each, homes))]
+        found = await store.spent(conversation_id=home.id if home else None, since=since)
+        priced = [each.usd for each in these if each.usd is not None]
+        expected = Spent(
+            tokens=sum(each.input_tokens + each.output_tokens for each in these), unpriced=len(these) - len(priced)
+        )
+        assert expected == replace(found, usd=0.0)
+        assert abs(sum(priced) - found.usd) < 1e-9
+
+
+def home_of(entry: Spending, homes: list[Conversation]) -> Conversation:
+    return next(home for home in homes if home.id == entry.conversation_id)
+
+
+@given(st.builds(MemorySettings, texts, st.integers(0, 2**53), texts, st.sampled_from(["conversation", "all"])))
+@settings(max_examples=25, deadline=None)
+def test_what_a_conversation_remembers_comes_back_as_it_was(memory: MemorySettings) -> None:
+    with_store(remembers, memory)
+
+
+async def remembers(store: SqliteStore, memory: MemorySettings) -> None:
+    made = conversation(memory=memory)
+    given_ = conversation(memory=memory)
+    await store.add_conversation(made)
+    await store.import_conversations([(given_, [])])
+    changed = replace(made, memory=replace(memory, scope="all"))
+    added = await store.conversation(made.id)
+    await store.update_conversation(changed)
+
+    assert [made, given_, changed] == [added, await store.conversation(given_.id), await store.conversation(made.id)]

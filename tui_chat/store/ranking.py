@@ -71,9 +71,9 @@ def _hit_of(row: Row) -> Hit:
     uuid, score, role, created_at, lines, text, title, estimate = row
     # A message with tool calls has an estimate of all that is sent of it, and a hit is its text.
     count = tokens.measure(text).tokens if estimate is None else estimate
-    return Hit(uuid, score, Role(role), created_at, count, lines, _twin(text), title)
+    return Hit(uuid, score, Role(role), created_at, count, lines, twin_of(text), title)
 
 
-def _twin(text: str) -> int:
+def twin_of(text: str) -> int:
     """The same for the same text, in every process."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())

@@ -256,7 +256,7 @@ def _lines(text: str) -> int:
 
 
 def _has_thinking(message_parts: Sequence[Part]) -> bool:
-    return any(isinstance(part, Thinking) for part in message_parts)
+    return any(isinstance(part, Thinking) and part.text for part in message_parts)
 
 
 def _tools(message_parts: Sequence[Part]) -> str | None:
