@@ -16,6 +16,7 @@ from tui_chat.providers.anthropic import AnthropicProvider
 from tui_chat.providers.connect import HttpProviders
 from tui_chat.providers.gemini import GeminiProvider
 from tui_chat.providers.guide import GuideProvider
+from tui_chat.providers.ollama import OllamaProvider
 from tui_chat.providers.openai import OpenAIProvider
 
 
@@ -35,7 +36,7 @@ def test_each_dialect_is_opened_by_its_name() -> None:
     providers = HttpProviders()
     opened = [type(providers.open(Endpoint("x", "https://example.com", each.dialect), None)) for each in DIALECTS]
 
-    assert [OpenAIProvider, AnthropicProvider, GeminiProvider, GuideProvider] == opened
+    assert [OpenAIProvider, AnthropicProvider, GeminiProvider, OllamaProvider, GuideProvider] == opened
 
 
 def test_the_settings_know_every_dialect_but_the_guides() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tui_chat.core.models import MemorySettings, ModelRef
 
-DIALECTS = ("openai", "anthropic", "gemini")
+DIALECTS = ("openai", "anthropic", "gemini", "ollama")
 """What an endpoint of the user's may speak; the built-in guide has a dialect of its own."""
 
 _ENDPOINT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")

@@ -16,7 +16,8 @@ with the first request, because it would cost a fifth of the start.
 from tui_chat.providers.anthropic import AnthropicProvider
 from tui_chat.providers.gemini import GeminiProvider
 from tui_chat.providers.guide import GuideProvider
+from tui_chat.providers.ollama import OllamaProvider
 from tui_chat.providers.openai import OpenAIProvider
 
-DIALECTS = (OpenAIProvider, AnthropicProvider, GeminiProvider, GuideProvider)
+DIALECTS = (OpenAIProvider, AnthropicProvider, GeminiProvider, OllamaProvider, GuideProvider)
 """Every dialect; a new one is one module and one name here."""

@@ -16,6 +16,7 @@ from tui_chat.providers.discovery import PORTS, discover
 from tui_chat.providers.gemini import GeminiProvider
 from tui_chat.providers.guide import GuideProvider
 from tui_chat.providers.http import Connection
+from tui_chat.providers.ollama import OllamaProvider, at_root
 from tui_chat.providers.openai import OpenAIProvider, Sleep
 from tui_chat.providers.wire import Wire
 
@@ -50,6 +51,8 @@ class HttpProviders:
                 return AnthropicProvider(self._connection(endpoint, key, AnthropicProvider.wire), sleep=self._sleep)
             case GeminiProvider.dialect:
                 return GeminiProvider(self._connection(endpoint, key, GeminiProvider.wire), sleep=self._sleep)
+            case OllamaProvider.dialect:
+                return OllamaProvider(self._connection(at_root(endpoint), key, OllamaProvider.wire), sleep=self._sleep)
         known = ", ".join(dialect.dialect for dialect in DIALECTS)
         raise BadInput(f"The endpoint {endpoint.name!r} has no known dialect.", hint=f"Known are: {known}.")
 

@@ -1,0 +1,806 @@
+"""Ollama's own protocol: the contract, hostile streams, windows and models, and the official client as a reference."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.contracts.provider import (
+    ANSWER,
+    KEY,
+    PROMPT,
+    HttpProviderContract,
+    collect,
+    plan_of,
+    text_of,
+    thinking_of,
+)
+from tests.providers.loopback import Loopback, Reply, Request
+from tui_chat.core.context import PayloadMessage
+from tui_chat.core.errors import (
+    ContextTooLong,
+    EmptyReply,
+    NotFoundAtServer,
+    NotReached,
+    NotThisDialect,
+    ProviderError,
+    ServerFailed,
+    Unauthorized,
+)
+from tui_chat.core.events import Delta, Finished, TextDelta, ThinkingDelta, UsageReported
+from tui_chat.core.models import Role, ToolCall, ToolResult, Usage
+from tui_chat.core.ports import ModelCard, Provider
+from tui_chat.core.secret import Secret
+from tui_chat.core.settings import Endpoint
+from tui_chat.providers import ollama
+from tui_chat.providers.connect import HttpProviders
+from tui_chat.providers.ollama_stream import OllamaStream
+from tui_chat.providers.refusals import Speaker
+
+RECORDED = (
+    '{"model":"llama3","created_at":"2026-11-20T08:18:08.112Z","message":{"role":"assistant",'
+    '"content":"Hello! **bold** naïv"},"done":false}\n'
+    '{"model":"llama3","created_at":"2026-11-20T08:18:08.112Z","message":{"role":"assistant",'
+    '"content":"e 漢字 🙂\\n\\n```python\\np"},"done":false}\n'
+    '{"model":"llama3","created_at":"2026-11-20T08:18:08.112Z","message":{"role":"assistant",'
+    '"content":"rint(\'hi\')\\n```\\n"},"done":false}\n'
+    '{"model":"llama3","created_at":"2026-11-20T08:18:08.112Z","message":{"role":"assistant","content":""},'
+    '"done":true,"done_reason":"stop","total_duration":0,"load_duration":0,"prompt_eval_count":0,'
+    '"prompt_eval_duration":0,"eval_count":0,"eval_duration":0}\n'
+).encode()
+"""From another project's stand-in for Ollama."""
+
+
+def line(value: Any) -> bytes:
+    return f"{json.dumps(value, ensure_ascii=False)}\n".encode()
+
+
+def said(message: Mapping[str, Any], **more: Any) -> bytes:
+    head = {"model": "tiny", "created_at": "2026-11-20T08:00:00.000000001Z"}
+    return line({**head, "message": {"role": "assistant", **message}, "done": False, **more})
+
+
+def done(reason: str | None = "stop", usage: Usage | None = None, **more: Any) -> bytes:
+    times = {"total_duration": 9, "load_duration": 1, "prompt_eval_duration": 3, "eval_duration": 5}
+    counts = (
+        {
+            "prompt_eval_count": usage.input_tokens,
+            "prompt_eval_cached_count": usage.cached_tokens,
+            "eval_count": usage.output_tokens,
+        }
+        if usage
+        else {}
+    )
+    why = {} if reason is None else {"done_reason": reason}
+    return said({"content": ""}, done=True, **why, **times, **counts, **more)
+
+
+class TestOllama(HttpProviderContract):
+    def open(
+        self,
+        url: str,
+        *,
+        key: Secret | None = None,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
+        first_byte_timeout: float = 10,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> Provider:
+        providers = HttpProviders(
+            first_byte_timeout=first_byte_timeout, sleep=sleep or asyncio.sleep, transport=transport
+        )
+        return providers.open(Endpoint("here", url, "ollama"), key)
+
+    def answer(
+        self, *texts: str, thinking: str = "", usage: Usage | None = None, reason: str = "stop", end: bool = True
+    ) -> bytes:
+        body = said({"content": "", "thinking": thinking}) if thinking else b""
+        body += b"".join(said({"content": text}) for text in texts)
+        return body + (done(reason, usage) if end else b"")
+
+    # -- what goes out ----------------------------------------------------------------------
+
+    async def test_the_body_names_the_window_and_forbids_to_cut(self) -> None:
+        plan = plan_of("hi", "yes?", "naïve 漢字", system="be brief")
+        plan = replace(plan, budget=replace(plan.budget, context_window=12_345))
+
+        body = self.offline().render(plan, model="llama3.2:latest")
+
+        assert json.loads(body) == {
+            "model": "llama3.2:latest",
+            "messages": [
+                {"role": "system", "content": "be brief"},
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "content": "yes?"},
+                {"role": "user", "content": "naïve 漢字"},
+            ],
+            "stream": True,
+            "truncate": False,
+            "shift": False,
+            "options": {"num_ctx": 12_345},
+        }
+        assert "漢字".encode() in body
+
+    async def test_calls_and_results_go_out_as_ollama_writes_them(self) -> None:
+        calls = (ToolCall("c1", "clock", '{"city": "Oslo"}'), ToolCall("c2", "clock", "not JSON"))
+        payload = (
+            PayloadMessage(Role.USER, "What time is it?"),
+            PayloadMessage(Role.ASSISTANT, "I look.", calls=calls),
+            PayloadMessage(Role.TOOL, "noon\nnight", results=(ToolResult("c1", "noon"), ToolResult("c2", "night"))),
+        )
+
+        body = self.offline().render(replace(plan_of("x"), payload=payload), model="tiny")
+
+        assert json.loads(body)["messages"] == [
+            {"role": "user", "content": "What time is it?"},
+            {
+                "role": "assistant",
+                "content": "I look.",
+                "tool_calls": [
+                    {"id": "c1", "function": {"name": "clock", "arguments": {"city": "Oslo"}}},
+                    {"id": "c2", "function": {"name": "clock", "arguments": {"arguments": "not JSON"}}},
+                ],
+            },
+            {"role": "tool", "content": "noon", "tool_name": "clock", "tool_call_id": "c1"},
+            {"role": "tool", "content": "night", "tool_name": "clock", "tool_call_id": "c2"},
+        ]
+
+    @pytest.mark.parametrize("end", ["", "/", "/v1", "/v1/"])
+    async def test_the_request_goes_to_the_root_even_from_a_compatible_address(self, end: str) -> None:
+        async with Loopback(Reply(self.answer(*ANSWER))) as server:
+            provider = self.open(server.url.removesuffix("/v1") + end, key=KEY)
+            await collect(provider, plan_of(PROMPT), model="tiny")
+            await provider.close()
+
+        assert (server.last.method, server.last.path) == ("POST", "/api/chat")
+        assert f"Bearer {KEY.reveal_text()}" == server.last.headers["authorization"]
+
+    async def test_nothing_goes_out_that_nobody_asked_for(self) -> None:
+        body = json.loads(self.offline().render(plan_of(PROMPT), model="tiny"))
+
+        assert {"model", "messages", "stream", "truncate", "shift", "options"} == set(body)
+        assert {"num_ctx"} == set(body["options"])
+
+    async def test_lone_surrogates_and_odd_models_can_be_sent(self) -> None:
+        async with Loopback(Reply(self.answer(*ANSWER))) as server:
+            provider = self.open(server.url)
+            deltas = await collect(provider, plan_of("a \ud83d b", system="\udc00"), model="od/d \ud83d?#é..")
+            await provider.close()
+
+        assert "a \ufffd b" in server.last.body.decode()
+        assert "".join(ANSWER) == text_of(deltas)
+
+    # -- what comes back --------------------------------------------------------------------
+
+    async def test_a_recorded_answer_is_read(self) -> None:
+        deltas = await self.ask(Reply(RECORDED, content_type="application/x-ndjson"))
+
+        assert text_of(deltas) == "Hello! **bold** naïve 漢字 🙂\n\n```python\nprint('hi')\n```\n"
+        assert Finished("stop") == deltas[-1]
+        assert not any(isinstance(delta, UsageReported) for delta in deltas)  # it counted nothing
+
+    async def test_lines_may_end_as_on_windows_and_be_empty(self) -> None:
+        body = b"\r\n" + self.answer(*ANSWER).replace(b"\n", b"\r\n\r\n").removesuffix(b"\r\n\r\n")
+
+        for cut in (1, 7, 1000):
+            assert "".join(ANSWER) == text_of(await self.ask(Reply(body, cut=cut)))
+
+    async def test_what_is_not_known_is_skipped(self) -> None:
+        body = (
+            line({"status": "loading", "completed": 7})
+            + said({"content": "Yes.", "images": None, "mood": ["good"]}, logprobs=[], done="no")
+            + line({"model": "tiny", "done": False})
+            + done(context=[1, 2])
+        )
+
+        assert [TextDelta("Yes."), Finished("stop")] == await self.ask(Reply(body))
+
+    async def test_thinking_in_tags_is_told_apart(self) -> None:
+        deltas = await self.ask(Reply(self.answer("\n<th", "ink>Hm", "m.</thi", "nk>\n\n", "Yes: <think>.")))
+
+        assert thinking_of(deltas) == "Hmm."
+        assert text_of(deltas) == "Yes: <think>."
+
+    async def test_only_thinking_ends_properly(self) -> None:
+        deltas = await self.ask(Reply(self.answer(thinking="Hm.", reason="length")))
+
+        assert [ThinkingDelta("Hm."), Finished("length")] == deltas
+
+    @pytest.mark.parametrize(
+        ("counts", "usage"),
+        [
+            ({"prompt_eval_count": 26, "eval_count": 8}, Usage(26, 8)),
+            ({"prompt_eval_count": 26, "eval_count": 8, "prompt_eval_cached_count": 20}, Usage(26, 8, 20)),
+            ({"prompt_eval_count": 26, "prompt_eval_cached_count": 99}, Usage(26, 0, 26)),
+            ({"eval_count": 8}, None),
+            ({"prompt_eval_count": 0, "eval_count": 8}, None),
+            ({"prompt_eval_count": "26", "eval_count": True}, None),
+            ({"prompt_eval_count": -1}, None),
+            ({"prompt_eval_count": 10**30}, None),
+        ],
+    )
+    async def test_a_prompt_that_was_not_counted_is_no_prompt_of_no_tokens(
+        self, counts: dict[str, Any], usage: Usage | None
+    ) -> None:
+        deltas = await self.ask(Reply(said({"content": "Yes."}) + done(**counts)))
+
+        reported = [delta.usage for delta in deltas if isinstance(delta, UsageReported)]
+        assert ([usage] if usage else []) == reported
+
+    @pytest.mark.parametrize(
+        ("reason", "expected"),
+        [("stop", "stop"), ("length", "length"), (None, "stop"), ("", "stop"), ("odd\x1b[31m", "odd [31m")],
+    )
+    async def test_the_reason_of_the_end_is_passed_on(self, reason: str | None, expected: str) -> None:
+        assert Finished(expected) == (await self.ask(Reply(said({"content": "Yes."}) + done(reason))))[-1]
+
+    async def test_a_wish_for_a_tool_is_an_end_of_its_own(self) -> None:
+        calls = [{"function": {"index": 0, "name": "clock", "arguments": {}}}]
+
+        assert [Finished("tool_calls")] == await self.ask(Reply(said({"tool_calls": calls}) + done()))
+
+    async def test_a_model_that_was_only_loaded_has_not_answered(self) -> None:
+        for reason in ("load", "unload"):
+            error = await self.failure(Reply(done(reason)))
+
+            assert EmptyReply is type(error)
+            assert "only loaded" in str(error)
+
+    async def test_what_follows_the_last_line_is_not_waited_for(self) -> None:
+        held = Reply(self.answer(*ANSWER) + said({"content": "more"}) * 3, gate=asyncio.Event())
+
+        deltas = await self.ask(held)
+
+        assert "".join(ANSWER) == text_of(deltas)
+        assert Finished("stop") == deltas[-1]
+
+    # -- failing ------------------------------------------------------------------------------
+
+    async def test_a_reset_in_mid_stream_keeps_the_text(self) -> None:
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Reset(self.answer("half", end=False))))
+        provider = self.open("http://127.0.0.1", transport=transport)
+        deltas: list[Delta] = []
+
+        with pytest.raises(NotReached, match="in the middle of its reply"):
+            await collect(provider, plan_of(PROMPT), model=self.model, into=deltas)
+        await provider.close()
+
+        assert [TextDelta("half")] == deltas
+
+    async def test_a_reset_after_the_end_is_an_end(self) -> None:
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Reset(self.answer(*ANSWER))))
+        provider = self.open("http://127.0.0.1", transport=transport)
+
+        deltas = await collect(provider, plan_of(PROMPT), model=self.model)
+        await provider.close()
+
+        assert Finished("stop") == deltas[-1]
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            line({"error": "an error was encountered while running the model: CUDA error"}),
+            line({"error": "CUDA error"}).rstrip(),
+            line({"error": {"message": "CUDA error", "code": 500}}),
+            said({"content": ""}, error="CUDA error"),
+        ],
+    )
+    async def test_an_error_in_mid_stream_keeps_the_text(self, failure: bytes) -> None:
+        deltas: list[Delta] = []
+
+        error = await self.failure(Reply(self.answer("half", end=False) + failure), into=deltas)
+
+        assert ServerFailed is type(error)
+        assert "CUDA error" in str(error)
+        assert [TextDelta("half")] == deltas
+
+    async def test_a_key_that_an_error_in_mid_stream_repeats_is_not_shown(self) -> None:
+        echo = {"error": f"The key {KEY.reveal_text()} is wrong"}
+
+        error = await self.failure(Reply(self.answer("half", end=False) + line(echo)))
+
+        assert "The key [key] is wrong" in str(error)
+
+    async def test_something_else_is_not_this_dialect(self) -> None:
+        for reply in (
+            Reply.json({"id": 1, "choices": [{"message": {"content": "whole"}}]}),
+            Reply(b'data: {"choices": []}\n\ndata: [DONE]\n\n'),
+            Reply(b"[1]\n"),
+            Reply(b"7\n"),
+            Reply(b"[" * 100_000 + b"\n", cut=50_000),
+            Reply(said({"content": [{"type": "image"}]})),
+            Reply(said({"thinking": {"text": "Hm."}})),
+            Reply(b"\xff\xfe\x00\n"),
+        ):
+            error = await self.failure(reply)
+
+            assert NotThisDialect is type(error)
+            assert "OpenAI" not in error.sentence
+
+    async def test_a_line_of_more_than_ten_megabytes_is_refused(self) -> None:
+        endless = b'{"message": {"content": "' + b"x" * 10_100_000
+
+        error = await self.failure(Reply(endless, cut=1_000_000))
+
+        assert ServerFailed is type(error)
+        assert "10 MB" in str(error)
+
+    async def test_a_long_line_below_that_is_read(self) -> None:
+        text = "x" * 5_000_000
+
+        assert text == text_of(await self.ask(Reply(self.answer(text), cut=1_000_000)))
+
+    @pytest.mark.parametrize(
+        ("error", "limit", "needed"),
+        [
+            (
+                "request (719 tokens) exceeds the available context size (256 tokens), try increasing it",
+                256,
+                719,
+            ),
+            (  # as the runner's own error is passed on, in a text
+                json.dumps(
+                    {
+                        "error": {
+                            "code": 400,
+                            "type": "exceed_context_size_error",
+                            "message": "request (719 tokens) exceeds the available context size (256 tokens)",
+                            "n_prompt_tokens": 719,
+                            "n_ctx": 256,
+                        }
+                    }
+                ),
+                256,
+                719,
+            ),
+            (
+                "the prompt is longer than the context length currently available to the model; shorten the prompt, "
+                "adjust the context length in settings, or use a model with a longer context length",
+                None,
+                None,
+            ),
+        ],
+    )
+    async def test_a_prompt_that_is_too_long_is_understood(
+        self, error: str, limit: int | None, needed: int | None
+    ) -> None:
+        for reply in (Reply.json({"error": error}, 400), Reply(line({"error": error}))):
+            caught = await self.failure(reply)
+
+            assert isinstance(caught, ContextTooLong)
+            assert (limit, needed) == (caught.limit, caught.needed)
+
+    @pytest.mark.parametrize(
+        ("model", "command"),
+        [
+            ("llama3.2:1b", "with ollama pull llama3.2:1b,"),
+            ("hf.co/user/Model-GGUF:Q4_K_M", "with ollama pull hf.co/user/Model-GGUF:Q4_K_M,"),
+            ("x; rm -rf ~", "with ollama pull,"),
+            ("-rf", "with ollama pull,"),
+            ("a\nb", "with ollama pull,"),
+        ],
+    )
+    async def test_a_model_that_is_not_there_can_be_pulled(self, model: str, command: str) -> None:
+        async with Loopback(Reply.json({"error": f"model '{model}' not found"}, 404)) as server:
+            provider = self.open(server.url)
+            with pytest.raises(NotFoundAtServer) as caught:
+                await collect(provider, plan_of(PROMPT), model=model)
+            await provider.close()
+
+        assert command in caught.value.hint
+        assert "no model named" in str(caught.value)
+
+    async def test_a_wrong_address_is_told_from_a_missing_model(self) -> None:
+        error = await self.failure(Reply(b"404 page not found", 404, "text/plain"))
+
+        assert NotFoundAtServer is type(error)
+        assert "/api/chat" in str(error)
+        assert "pull" not in error.hint
+        assert "/v1" not in error.hint
+
+    async def test_a_model_of_the_cloud_asks_to_sign_in(self) -> None:
+        refused = Reply.json({"error": "unauthorized", "signin_url": "https://ollama.com/connect?key=secret"}, 401)
+
+        without, with_key = await self.failure(refused, key=None), await self.failure(refused)
+
+        assert Unauthorized is type(without)
+        assert "ollama signin" in without.hint
+        assert "refused the key" in str(with_key)
+        assert "secret" not in without.sentence + with_key.sentence
+
+    async def test_too_little_memory_is_not_asked_again(self) -> None:
+        words = "model requires more system memory (5.6 GiB) than is available (3.2 GiB)"
+        deltas: list[Delta] = []
+
+        error = await self.failure(Reply.json({"error": words}, 500), into=deltas)
+
+        assert words in str(error)
+        assert "smaller context window" in error.hint
+        assert deltas == []
+
+    async def test_a_server_that_is_busy_loading_is_asked_again(self) -> None:
+        busy = Reply.json({"error": "server busy, please try again. maximum pending requests exceeded"}, 503)
+
+        assert "".join(ANSWER) == text_of(await self.ask(busy, Reply(self.answer(*ANSWER))))
+
+
+class Reset(httpx.AsyncByteStream):
+    """A body whose connection is reset behind what it said."""
+
+    def __init__(self, said: bytes) -> None:
+        self.said = said
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.said
+        raise httpx.ReadError("reset")
+
+
+# -- whatever comes, however it is cut ------------------------------------------------------------
+
+
+def read(pieces: Sequence[bytes]) -> tuple[list[Delta], type[ProviderError] | None]:
+    """What a stream says, texts joined, and how it fails."""
+    stream, deltas = OllamaStream(Speaker("here", "http://127.0.0.1")), list[Delta]()
+    try:
+        for piece in (*filter(None, pieces), b""):
+            if not stream.complete:
+                deltas += stream.feed(piece)
+    except ProviderError as error:
+        return [TextDelta(text_of(deltas)), ThinkingDelta(thinking_of(deltas))], type(error)
+    others = [delta for delta in deltas if not isinstance(delta, TextDelta | ThinkingDelta)]
+    return [TextDelta(text_of(deltas)), ThinkingDelta(thinking_of(deltas)), *others], None
+
+
+LINES = st.lists(
+    st.sampled_from(
+        [
+            said({"content": "naïve 漢字 🙂"}),
+            said({"content": "", "thinking": "hm 漢"}),
+            said({"content": "<think>a</think>b"}),
+            done("length", Usage(5, 2)),
+            b"\r\n",
+            line({"news": [1]}),
+            line({"error": "boom"}),
+            b": alive\n",
+            b"not JSON\n",
+            b"\xe6\xbc\n",
+        ]
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(LINES, st.lists(st.integers(0, 600), max_size=8))
+def test_where_a_body_is_cut_makes_no_difference(lines: list[bytes], cuts: list[int]) -> None:
+    body = b"".join(lines)
+    places = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
+    pieces = [body[start:end] for start, end in pairwise(places)]
+
+    assert read([body]) == read(pieces)
+    assert read([body]) == read([body[place : place + 1] for place in range(len(body))])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.binary(max_size=60) | st.sampled_from([b'{"message":', b'{"content":"a"}', b"}", b"\n"]), max_size=8)
+)
+def test_no_bytes_fail_in_another_way_than_the_protocols(pieces: list[bytes]) -> None:
+    read(pieces)
+
+
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["message", "done", "done_reason", "error", "prompt_eval_count", "eval_count", "x"]),
+        JSONS | st.dictionaries(st.sampled_from(["content", "thinking", "tool_calls", "role"]), JSONS, max_size=3),
+    )
+)
+def test_no_line_of_json_fails_in_another_way_than_the_protocols(value: dict[str, Any]) -> None:
+    read([json.dumps(value).encode() + b"\n"])
+
+
+# -- models and their windows ---------------------------------------------------------------------
+
+
+def tag(name: str, **more: Any) -> dict[str, Any]:
+    details = {"format": "gguf", "family": "llama", "parameter_size": "1B", "quantization_level": "Q4_K_M"}
+    return {"name": name, "model": name, "size": 7, "digest": f"digest of {name}", "details": details, **more}
+
+
+def facts(trained: int | None = 131_072, parameters: str = "", **more: Any) -> dict[str, Any]:
+    info = {"general.architecture": "llama", "llama.vision.context_length": 1, "tokenizer.ggml.tokens": None}
+    length = {} if trained is None else {"llama.context_length": trained}
+    return {"parameters": parameters, "model_info": {**info, **length}, "details": {}, "template": "", **more}
+
+
+class Ollama(Loopback):
+    """A server with these models; what ``/api/show`` says of each, and with how many tokens some are loaded."""
+
+    def __init__(
+        self,
+        tags: Any,
+        show: Mapping[str, Any] | None = None,
+        ps: Mapping[str, Any] | None = None,
+        more: Mapping[str, Reply] | None = None,
+    ) -> None:
+        running = [{"name": name, "model": name, "context_length": tokens} for name, tokens in (ps or {}).items()]
+        routes = {
+            "/api/tags": Reply.json({"models": tags} if isinstance(tags, list) else tags),
+            "/api/ps": Reply.json({"models": running}),
+            **(more or {}),
+        }
+        super().__init__(Reply.json({"error": "not found"}, 404), routes=routes)
+        self.show = dict(show or {})
+        self.described = asyncio.Event()
+
+    def _next(self, request: Request) -> Reply:
+        if request.path == "/api/show" and (name := request.json["model"]) in self.show:
+            self.described.set()
+            said = self.show[name]
+            return said if isinstance(said, Reply) else Reply.json(said)
+        return super()._next(request)
+
+    @property
+    def routes(self) -> dict[str, Reply]:
+        """May be changed while it serves."""
+        return self._routes
+
+    @property
+    def connections(self) -> Collection[asyncio.Task[None]]:
+        """Its own tasks."""
+        return self._open.keys()
+
+    def shown(self) -> list[str]:
+        """The models asked about, in alphabetical order."""
+        return sorted(request.json["model"] for request in self.requests if request.path == "/api/show")
+
+
+async def models_of(server: Loopback, *, times: int = 1) -> tuple[ModelCard, ...]:
+    async with server:
+        provider = TestOllama().open(server.url, key=KEY)
+        try:
+            for _ in range(times):
+                found = tuple(await provider.models())
+        finally:
+            await provider.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("show", "in_memory", "window"),
+    [
+        (facts(), None, 4096),
+        (facts(2048), None, 2048),
+        (facts(parameters='stop    "<|eot_id|>"\nnum_ctx                        16384\ntemperature 0.6'), None, 16_384),
+        (facts(8192, "num_ctx 16384"), None, 8192),
+        (facts(parameters="num_ctx 16384"), 32_768, 16_384),
+        (facts(), 32_768, 32_768),
+        (facts(), 512, 4096),
+        (facts(2048), 32_768, 2048),
+        (facts(None), None, 4096),
+        (facts(True, "num_ctx many\nnum_ctx 0"), None, 4096),
+        (facts(parameters="system num_ctx 7"), None, 4096),
+        ({"model_info": None, "parameters": None}, None, 4096),
+        ({"model_info": {"general.architecture": ["x"]}}, None, 4096),
+        ([], None, 4096),
+        (Reply.json({"error": "model 'm' not found"}, 404), None, None),
+        (Reply(b"not JSON", content_type="application/json"), None, None),
+        (Reply(b" " * 3_000_000, cut=500_000), None, None),
+    ],
+)
+async def test_a_models_window_is_what_to_ask_for_and_not_what_it_was_trained_for(
+    show: Any, in_memory: int | None, window: int | None
+) -> None:
+    server = Ollama([tag("m")], {"m": show}, {"m": in_memory} if in_memory else {})
+
+    assert (ModelCard("m", window),) == await models_of(server)
+
+
+async def test_a_model_of_the_cloud_runs_with_all_it_was_trained_for() -> None:
+    remote = tag("big:cloud", remote_host="https://ollama.com:443", remote_model="big")
+
+    server = Ollama([remote, tag("m")], {"big:cloud": facts(262_144), "m": facts(262_144)})
+
+    assert (ModelCard("big:cloud", 262_144), ModelCard("m", 4096)) == await models_of(server)
+
+
+async def test_models_that_cannot_chat_are_not_offered() -> None:
+    tags = [
+        tag("embeds", capabilities=["embedding"]),
+        tag("talks", capabilities=["completion", "tools"]),
+        tag("paints"),
+        tag("old", capabilities=[]),
+    ]
+
+    server = Ollama(tags, {"talks": facts(), "paints": facts(capabilities=["image"]), "old": facts()})
+
+    assert (ModelCard("talks", 4096), ModelCard("old", 4096)) == await models_of(server)
+
+
+async def test_a_model_is_described_once_until_it_changes() -> None:
+    server = Ollama([tag("a"), tag("b")], {"a": facts(), "b": facts()})
+
+    found = await models_of(server, times=3)
+
+    assert (ModelCard("a", 4096), ModelCard("b", 4096)) == found
+    assert server.shown() == ["a", "b"]
+
+
+async def test_a_model_that_was_pulled_anew_is_described_anew() -> None:
+    server = Ollama([tag("a")], {"a": facts()})
+    async with server:
+        provider = TestOllama().open(server.url)
+        before = tuple(await provider.models())
+        server.routes["/api/tags"] = Reply.json({"models": [tag("a", digest="another")]})
+        server.show["a"] = facts(parameters="num_ctx 9000")
+        after = tuple(await provider.models())
+        await provider.close()
+
+    assert (before, after) == ((ModelCard("a", 4096),), (ModelCard("a", 9000),))
+
+
+async def test_no_more_models_are_described_than_is_reasonable() -> None:
+    names = [f"m{number:03}" for number in range(100)]
+    server = Ollama([tag(name) for name in names], dict.fromkeys(names, facts()))
+
+    found = await models_of(server)
+
+    assert names == [each.name for each in found]
+    assert names[: ollama.MOST_SHOWN] == server.shown()
+    assert [each.context_window for each in found] == [4096] * ollama.MOST_SHOWN + [None] * (100 - ollama.MOST_SHOWN)
+
+
+async def test_a_server_that_describes_slowly_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Ollama([tag("quick")], {"quick": facts(2048)})
+    async with server:
+        provider = TestOllama().open(server.url)
+        first = tuple(await provider.models())
+        held = Reply(b"", gate=asyncio.Event())
+        server.routes.update({"/api/ps": held, "/api/tags": Reply.json({"models": [tag("slow"), tag("quick")]})})
+        server.show["slow"] = held
+        monkeypatch.setattr(ollama, "SHOW_SECONDS", 0.05)
+        then = tuple(await provider.models())
+        await provider.close()
+
+    assert (ModelCard("quick", 2048),) == first
+    assert (ModelCard("slow"), ModelCard("quick", 2048)) == then
+
+
+async def test_asking_can_be_stopped_and_leaves_nothing_behind() -> None:
+    async with Ollama([tag("slow")], {"slow": Reply(b"", gate=asyncio.Event())}) as server:
+        provider = TestOllama().open(server.url)
+        task = asyncio.create_task(_listed(provider))
+        await server.described.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(10):
+            await server.left.wait()
+        left = asyncio.all_tasks() - {asyncio.current_task(), *server.connections}
+        await provider.close()
+
+    assert left == set()
+
+
+async def _listed(provider: Provider) -> Sequence[ModelCard]:
+    return await provider.models()
+
+
+async def test_an_older_server_without_a_list_of_the_loaded_is_asked_all_the_same() -> None:
+    server = Ollama([tag("m")], {"m": facts()}, more={"/api/ps": Reply.json({"error": "not found"}, 404)})
+
+    assert (ModelCard("m", 4096),) == await models_of(server)
+
+
+async def test_names_are_cleaned_and_lists_are_tolerated() -> None:
+    tags = [tag("a\x1b[2J\nb"), tag(""), {"model": "only"}, 7, {"name": 7}, tag("same"), tag("same"), tag("\x07")]
+
+    assert (ModelCard("a [2J b"), ModelCard("only"), ModelCard("same")) == await models_of(Ollama(tags))
+    assert await models_of(Ollama({"models": None})) == ()
+    assert await models_of(Ollama([])) == ()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply.json({"hello": 1}),
+        Reply.json([1, 2]),
+        Reply.json({"models": "many"}),
+        Reply.json({"models": [7]}),
+        Reply(b"<html>", content_type="text/html"),
+        Reply(b"Ollama is running", content_type="text/plain"),
+    ],
+)
+async def test_something_else_than_models_is_not_this_dialect(reply: Reply) -> None:
+    with pytest.raises(NotThisDialect) as caught:
+        await models_of(Loopback(reply))
+
+    assert "Ollama" in caught.value.sentence
+    assert "/v1" not in caught.value.hint
+
+
+async def test_a_wrong_key_shows_when_models_are_asked_for() -> None:
+    with pytest.raises(Unauthorized):
+        await models_of(Loopback(Reply.json({"error": "unauthorized"}, 401)))
+
+
+# -- the official client as a reference -----------------------------------------------------------
+
+
+async def test_the_official_client_reads_the_same_from_the_fake_server() -> None:
+    """The fake speaks Ollama's protocol and not a private one: request, text, thinking, counts and end agree."""
+    from ollama import AsyncClient
+
+    dialect = TestOllama()
+    body = dialect.answer(*ANSWER, thinking="Hm.", usage=Usage(11, 9, 4))
+    async with Loopback(Reply(body, content_type="application/x-ndjson")) as server:
+        text, thinking, last = "", "", None
+        async with AsyncClient(server.url.removesuffix("/v1")) as client:
+            async for last in await client.chat(
+                "tiny", messages=[{"role": "user", "content": PROMPT}], stream=True, options={"num_ctx": 8192}
+            ):
+                text += last.message.content or ""
+                thinking += last.message.thinking or ""
+        theirs = server.last
+        provider = dialect.open(server.url)
+        ours = await collect(provider, plan_of(PROMPT), model="tiny")
+        await provider.close()
+
+    assert last is not None
+    assert (theirs.method, theirs.path) == (server.last.method, server.last.path)
+    # Their client has no names for these two.
+    assert {**theirs.json, "truncate": False, "shift": False} == {**server.last.json, "tools": []}
+    assert (text_of(ours), thinking_of(ours)) == (text, thinking)
+    usage = Usage(last.prompt_eval_count or 0, last.eval_count or 0, 4)
+    assert [UsageReported(usage), Finished(last.done_reason or "")] == ours[-2:]
+
+
+async def test_the_official_client_fails_where_ours_does() -> None:
+    from ollama import AsyncClient, ResponseError
+
+    dialect = TestOllama()
+    for reply in (
+        Reply(line({"error": "boom"})),
+        Reply(dialect.answer("half", end=False) + line({"error": "boom"})),
+        Reply.json({"error": "model 'tiny' not found"}, 404),
+    ):
+        async with Loopback(reply) as server, AsyncClient(server.url.removesuffix("/v1")) as client:
+            with pytest.raises(ResponseError):
+                async for _ in await client.chat("tiny", messages=[{"role": "user", "content": "x"}], stream=True):
+                    pass
+
+        assert isinstance(await dialect.failure(reply), ServerFailed | NotFoundAtServer)
+
+
+async def test_the_official_client_reads_the_same_models() -> None:
+    from ollama import AsyncClient
+
+    async with Ollama([tag("m")], {"m": facts(parameters="num_ctx 9000")}, {"m": 2048}) as server:
+        async with AsyncClient(server.url.removesuffix("/v1")) as client:
+            tags, show, running = await client.list(), await client.show("m"), await client.ps()
+        theirs = [request.json for request in server.requests if request.path == "/api/show"]
+        provider = TestOllama().open(server.url)
+        ours = await provider.models()
+        await provider.close()
+
+    assert [each.model for each in tags.models] == [each.name for each in ours]
+    assert show.parameters == "num_ctx 9000"
+    assert (show.modelinfo or {})["llama.context_length"] == 131_072
+    assert [each.context_length for each in running.models] == [2048]
+    assert theirs == [request.json for request in server.requests if request.path == "/api/show"][1:]
