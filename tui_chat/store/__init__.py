@@ -1,6 +1,6 @@
 """The history: one encrypted file per user profile.
 
-Encrypted, all of it: texts, titles, drafts, settings, provider keys, the search index, the
+Encrypted, all of it: texts, titles, drafts, summaries, what was spent, settings, provider keys, the search index, the
 write-ahead log and temporary files (SQLite3 Multiple Ciphers, ChaCha20-Poly1305 with a tag on every
 page, a raw 256-bit key from ``crypto``). Readable to who holds the disk: that the file exists, its
 size and times, its page size, page numbers in the log's frames.
@@ -20,6 +20,9 @@ Decided:
 * The order of messages is the order of their arrival, and parents stand before children.
 * A removed message stays in its place, marked, until it is erased; its children hang on its nearest
   ancestor that is left. Nothing removed or deleted is found by search.
+* A summary lives as long as all of its sources: triggers erase it with the first that is taken out, and putting
+  that one back does not bring it back. What it costs: a row for each source of each summary.
+* The ledger of spending outlives what was paid for, and then names no conversation.
 * Erasing for good is done in small transactions, so that other programs get in between: what is to go
   is marked first and nowhere to be seen, and what a crash left is erased by the next purge.
 * The file is made beside its place and named when it is whole: there is no half-made history.
