@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+import re
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
-from tui_chat.core.context import ContextPlan
+from tui_chat.core.context import ContextPlan, PayloadMessage
 from tui_chat.core.errors import ProviderError
-from tui_chat.core.events import Delta, RetryScheduled
-from tui_chat.core.models import clean_surrogates
+from tui_chat.core.events import Delta
+from tui_chat.core.models import Role, ToolCall, clean_surrogates
 from tui_chat.core.ports import ModelCard
+from tui_chat.providers.exchange import Sleep as Sleep
+from tui_chat.providers.exchange import exchange
 from tui_chat.providers.http import Answer, Connection, Refused
 from tui_chat.providers.models import LM_STUDIO, cards, entries, lm_studio_windows
 from tui_chat.providers.openai_stream import ChatStream
 from tui_chat.providers.refusals import not_this_dialect
-from tui_chat.providers.waits import LONGEST_WAIT, RETRIES, backoff
+from tui_chat.providers.turns import BETWEEN, arguments_of
 
-Sleep = Callable[[float], Awaitable[None]]
+_TAKE_TURNS = re.compile(
+    # The second is how Mistral's chat templates begin the same sentence, of which only the beginning is kept.
+    r"\balternat|optional system message|\bsuccessive (?:user|assistant)|\binterleave",
+    re.IGNORECASE,
+)
+"""A chat template's, or a service's, demand that user and assistant take turns, in the words of those known."""
 
 
 class OpenAIProvider:
@@ -30,46 +38,31 @@ class OpenAIProvider:
 
     dialect: ClassVar[str] = "openai"
 
-    def __init__(
-        self,
-        connection: Connection,
-        *,
-        sleep: Sleep = asyncio.sleep,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
+    def __init__(self, connection: Connection, *, sleep: Sleep = asyncio.sleep) -> None:
         self._connection = connection
         self._sleep = sleep
-        self._chance = chance
         self._asks_usage = True
+        self._takes_turns = False
 
     def render(self, plan: ContextPlan, *, model: str) -> bytes:
-        """The request's body; without ``stream_options`` once this server refused them."""
+        """The request's body.
+
+        Without ``stream_options`` once this server refused them. Once it demanded that user and
+        assistant take turns, neighbours of one role are one message, with a blank line between.
+        """
+        payload = _in_turns(plan.payload) if self._takes_turns else plan.payload
         body: dict[str, object] = {
             "model": model,
-            "messages": [
-                {"role": message.role.value, "content": clean_surrogates(message.content)} for message in plan.payload
-            ],
+            "messages": [said for message in payload for said in _messages(message)],
             "stream": True,
         }
         if self._asks_usage:
             body["stream_options"] = {"include_usage": True}
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return clean_surrogates(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
 
-    async def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
+    def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
         """Ask, again at most twice while nothing has come back, and yield what comes."""
-        retry = 0
-        while isinstance(outcome := await self._ask(plan, model), Refused):
-            wait = self._wait(outcome, retry)
-            yield RetryScheduled(wait, str(outcome.error))
-            await self._sleep(wait)
-            retry += 1
-        try:
-            chat = ChatStream(outcome.speaker, outcome.content_type)
-            while not chat.complete:
-                for delta in chat.feed(await self._next(outcome, chat)):
-                    yield delta
-        finally:
-            await outcome.close()
+        return exchange(lambda: self._ask(plan, model), ChatStream, sleep=self._sleep)
 
     async def models(self) -> Sequence[ModelCard]:
         """Those of ``GET {base}/models``, with the context window where the server says it."""
@@ -88,28 +81,24 @@ class OpenAIProvider:
     # -- inside ---------------------------------------------------------------------------
 
     async def _ask(self, plan: ContextPlan, model: str) -> Answer | Refused:
-        """One try; a server that does not know ``stream_options`` is asked again without, now and from now on."""
-        outcome = await self._connection.post("chat/completions", self.render(plan, model=model), model=model)
-        if isinstance(outcome, Refused) and outcome.status in (400, 422) and "stream_options" in outcome.about:
+        """One try; where the server only refuses the form, it is asked again in another, now and from now on."""
+        while True:
+            body = self.render(plan, model=model)
+            outcome = await self._connection.post("chat/completions", body, model=model)
+            if isinstance(outcome, Answer) or not self._learns_from(outcome):
+                return outcome
+            if self.render(plan, model=model) == body:  # it had all that already
+                return outcome
+
+    def _learns_from(self, refused: Refused) -> bool:
+        """Whether it is refused for its form, which then is changed."""
+        if refused.status in (400, 422) and "stream_options" in refused.about:
             self._asks_usage = False
-            return await self._connection.post("chat/completions", self.render(plan, model=model), model=model)
-        return outcome
-
-    def _wait(self, refused: Refused, retry: int) -> float:
-        """Seconds until the next try. Raises the refusal where there is none."""
-        wait = backoff(retry, self._chance()) if refused.wait is None else refused.wait
-        if not refused.again or retry >= RETRIES or wait > LONGEST_WAIT:
-            raise refused.error
-        return wait
-
-    async def _next(self, answer: Answer, chat: ChatStream) -> bytes:
-        """The next piece. Once the model has finished, an end that is late or rough is an end all the same."""
-        if not chat.ending:
-            return await answer.next()
-        try:
-            return await answer.next(within=chat.patience)
-        except ProviderError:
-            return b""
+            return True
+        if refused.status in (400, 422, 500) and _TAKE_TURNS.search(refused.about):
+            self._takes_turns = True
+            return True
+        return False
 
     async def _lm_studio_windows(self) -> dict[str, int]:
         """From its own list, beside the compatible one; empty where it has none, which only costs a figure."""
@@ -122,3 +111,39 @@ class OpenAIProvider:
             if windows:
                 return windows
         return {}
+
+
+def _messages(message: PayloadMessage) -> Iterator[Mapping[str, object]]:
+    """One message as it goes out; of several results each is one of its own."""
+    if message.results:
+        for result in message.results:
+            yield {"role": message.role.value, "tool_call_id": result.id, "content": result.text}
+    elif message.calls:
+        calls = [_call(call) for call in message.calls]
+        yield {"role": message.role.value, "content": message.content or None, "tool_calls": calls}
+    else:
+        yield {"role": message.role.value, "content": message.content}
+
+
+def _call(call: ToolCall) -> Mapping[str, object]:
+    """The arguments as the model wrote them; where that is no object, in one: some servers parse them again."""
+    arguments = arguments_of(call)
+    as_written = call.arguments.strip() and arguments != {"arguments": call.arguments}
+    text = call.arguments if as_written else json.dumps(arguments, ensure_ascii=False)
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": text}}
+
+
+def _in_turns(payload: Sequence[PayloadMessage]) -> Sequence[PayloadMessage]:
+    """With neighbours of one role put together, but for calls and their results, which stand as they are."""
+    merged: list[PayloadMessage] = []
+    for message in payload:
+        last = merged[-1] if merged else None
+        if last and last.role is message.role and _is_plain(last) and _is_plain(message):
+            merged[-1] = replace(last, content=f"{last.content}{BETWEEN}{message.content}")
+        else:
+            merged.append(message)
+    return merged
+
+
+def _is_plain(message: PayloadMessage) -> bool:
+    return message.role in (Role.USER, Role.ASSISTANT) and not message.calls
