@@ -52,6 +52,7 @@ def units_of(branch: Sequence[MessageHeader], sizes: Sequence[int], request: Req
     first = next((index for index, can_be_sent in enumerate(sendable) if can_be_sent), len(branch))
     first_head = heads[0] if heads else len(branch)
     starts = heads if first == first_head else [first, *heads]
+    standing_in = {place: cancelled_size(calls, request) for place, calls in tools.cancelled.items()}
     units = []
     for start, end in zip(starts, [*starts[1:], len(branch)], strict=False):
         messages = tokens = 0
@@ -62,11 +63,7 @@ def units_of(branch: Sequence[MessageHeader], sizes: Sequence[int], request: Req
             excluded = excluded or header.excluded
             if sendable[index]:
                 messages += 1
-                tokens += sizes[index]
-        if tools.cancelled:
-            tokens += sum(
-                cancelled_size(calls, request) for place, calls in tools.cancelled.items() if start <= place < end
-            )
+                tokens += sizes[index] + standing_in.get(index, 0)
         has_head = start >= first_head
         units.append(Unit(start, end, messages, tokens, has_head, pinned and has_head and not excluded, excluded))
     return units
