@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contracts.provider import ANSWER, KEY, PROMPT, HttpProviderContract, collect, plan_of, text_of
@@ -36,6 +36,8 @@ from tui_chat.providers.refusals import Speaker
 
 _PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 _NAMES = st.sampled_from(["type", "text", "usage", "parts", "error", "message"])
+INHERITED = settings(deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+
 JUNK = _PLAIN | st.lists(_PLAIN, max_size=3) | st.dictionaries(_NAMES, _PLAIN)
 
 
@@ -74,7 +76,7 @@ class HostileStreams(HttpProviderContract):
     # -- the same in another form -----------------------------------------------------------
 
     @given(st.data())
-    @settings(deadline=None)
+    @INHERITED
     def test_it_is_the_same_wherever_it_is_cut(self, data: st.DataObject) -> None:
         body = self.whole()
         cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=30)))
@@ -102,16 +104,30 @@ class HostileStreams(HttpProviderContract):
     def test_the_last_event_needs_no_empty_line_behind_it(self) -> None:
         assert self.expected() == self.read(self.whole().rstrip())
 
+    def test_half_a_character_is_replaced(self) -> None:
+        body = self.answer("half @@ of it").replace(b"@@", rb"\ud83d")
+
+        assert [TextDelta("half \ufffd of it"), Finished("stop")] == self.read(body)
+
+    def test_an_answer_that_was_counted_is_not_waited_for_long(self) -> None:
+        reading = self.reading(Speaker("here", "http://here/v1"))
+
+        deltas = list(reading.feed(self.whole()))
+
+        assert reading.ending
+        assert 0.25 == reading.patience
+        assert Finished("stop") not in deltas
+
     # -- nothing of it makes it crash ---------------------------------------------------------
 
     @given(st.lists(st.binary(min_size=1, max_size=40) | st.sampled_from([b"data: ", b"\n", b"event: error\n", b"{}"])))
-    @settings(deadline=None)
+    @INHERITED
     def test_any_bytes_are_an_answer_or_our_error(self, pieces: list[bytes]) -> None:
         with suppress(ProviderError):
             assert isinstance(self.read(*pieces)[-1], Finished)
 
     @given(st.data())
-    @settings(deadline=None, max_examples=300)
+    @settings(INHERITED, max_examples=300)
     def test_a_value_of_another_kind_anywhere_is_an_answer_or_our_error(self, data: st.DataObject) -> None:
         events = [json.loads(line[6:]) for line in self.whole().splitlines() if line.startswith(b"data: ")]
         places = list(places_of(events))
@@ -172,6 +188,17 @@ class HostileStreams(HttpProviderContract):
 
     async def test_a_server_that_stays_connected_after_the_end_has_still_ended(self) -> None:
         assert Finished("stop") == (await self.ask(Reply(self.whole(), gate=asyncio.Event())))[-1]
+
+    async def test_a_closed_port_is_named(self) -> None:
+        async with Loopback() as server:
+            url, place = server.url, f"127.0.0.1:{server.port}"
+        provider = self.open(url)
+
+        with pytest.raises(NotReached, match=place):
+            await collect(provider, plan_of(PROMPT), model=self.model)
+        with pytest.raises(NotReached, match=place):
+            await provider.models()
+        await provider.close()
 
     async def test_an_endless_line_is_not_read_to_its_end(self) -> None:
         deltas: list[Delta] = []

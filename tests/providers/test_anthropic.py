@@ -327,6 +327,12 @@ class TestAnthropic(HostileStreams):
         for reply in (Reply(body), Reply(body, drop=True), Reply(body + b"event: mess", drop=True)):
             assert Finished("stop") == (await self.ask(reply))[-1]
 
+    async def test_what_follows_the_stop_says_nothing(self) -> None:
+        for more in (b"data: [DONE]\n\n", texts(0, "no"), event("error", error={"message": "no"})):
+            deltas = await self.ask(Reply(self.answer("x") + more))
+
+            assert [TextDelta("x"), Finished("stop")] == deltas
+
     async def test_a_stop_without_a_reason_is_an_error(self) -> None:
         deltas: list[Delta] = []
         body = self.answer("half", end=False) + event("message_stop")
