@@ -41,14 +41,50 @@ async def test_a_server_is_called_by_its_own_name(owner: str, kind: str) -> None
     assert FoundServer(kind, server.url, (ModelCard("a"), ModelCard("b"))) == found
 
 
-async def test_ollama_is_found_even_without_a_model() -> None:
-    version = Reply.json({"version": "0.31.0"})
-    full = Loopback(routes={"/v1/models": models("llama3.2:latest", owner="library"), "/api/version": version})
-    empty = Loopback(routes={"/v1/models": Reply.json({"object": "list", "data": None}), "/api/version": version})
+VERSION = Reply.json({"version": "0.31.0"})
+
+
+async def test_ollama_is_found_with_its_own_protocol_even_without_a_model() -> None:
+    tags = [{"name": "llama3.2:latest"}, {"name": "nomic:latest", "capabilities": ["embedding"]}]
+    full = Loopback(
+        routes={
+            "/v1/models": models("llama3.2:latest", "nomic:latest", owner="library"),
+            "/api/version": VERSION,
+            "/api/tags": Reply.json({"models": tags}),
+        }
+    )
+    empty = Loopback(
+        routes={
+            "/v1/models": Reply.json({"object": "list", "data": None}),
+            "/api/version": VERSION,
+            "/api/tags": Reply.json({"models": []}),
+        }
+    )
 
     found = await found_at(full, empty)
 
-    assert [("Ollama", (ModelCard("llama3.2:latest"),)), ("Ollama", ())] == [(each.kind, each.models) for each in found]
+    assert [
+        FoundServer("Ollama", full.url.removesuffix("/v1"), (ModelCard("llama3.2:latest"),), "ollama"),
+        FoundServer("Ollama", empty.url.removesuffix("/v1"), (), "ollama"),
+    ] == found
+    assert not any(request.path == "/api/show" for request in full.requests)  # a probe is short
+
+
+@pytest.mark.parametrize(
+    ("version", "tags"),
+    [
+        (VERSION, Reply.json({"error": "not found"}, 404)),
+        (VERSION, Reply.json({"tags": ["a"]})),
+        (Reply.json(["0.31.0"]), Reply.json({"models": []})),
+        (Reply.json({"error": "not found"}, 404), Reply.json({"models": []})),
+    ],
+)
+async def test_a_version_or_a_list_alone_makes_no_ollama(version: Reply, tags: Reply) -> None:
+    server = Loopback(routes={"/v1/models": models("a", owner="somebody"), "/api/version": version, "/api/tags": tags})
+
+    found = await found_at(server)
+
+    assert [FoundServer("OpenAI-compatible server", server.url, (ModelCard("a"),))] == found
 
 
 async def test_what_is_no_model_server_is_not_found() -> None:

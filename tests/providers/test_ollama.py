@@ -18,6 +18,7 @@ from tests.contracts.provider import (
     ANSWER,
     KEY,
     PROMPT,
+    SECONDS,
     HttpProviderContract,
     collect,
     plan_of,
@@ -197,11 +198,12 @@ class TestOllama(HttpProviderContract):
         body = (
             line({"status": "loading", "completed": 7})
             + said({"content": "Yes.", "images": None, "mood": ["good"]}, logprobs=[], done="no")
+            + said({"content": " More."}, done=1)
             + line({"model": "tiny", "done": False})
             + done(context=[1, 2])
         )
 
-        assert [TextDelta("Yes."), Finished("stop")] == await self.ask(Reply(body))
+        assert [TextDelta("Yes."), TextDelta(" More."), Finished("stop")] == await self.ask(Reply(body))
 
     async def test_thinking_in_tags_is_told_apart(self) -> None:
         deltas = await self.ask(Reply(self.answer("\n<th", "ink>Hm", "m.</thi", "nk>\n\n", "Yes: <think>.")))
@@ -241,6 +243,11 @@ class TestOllama(HttpProviderContract):
     )
     async def test_the_reason_of_the_end_is_passed_on(self, reason: str | None, expected: str) -> None:
         assert Finished(expected) == (await self.ask(Reply(said({"content": "Yes."}) + done(reason))))[-1]
+
+    async def test_the_last_line_needs_no_message(self) -> None:
+        deltas = await self.ask(Reply(self.answer("Yes.", end=False) + line({"done": True, "done_reason": "stop"})))
+
+        assert [TextDelta("Yes."), Finished("stop")] == deltas
 
     async def test_a_wish_for_a_tool_is_an_end_of_its_own(self) -> None:
         calls = [{"function": {"index": 0, "name": "clock", "arguments": {}}}]
@@ -414,6 +421,7 @@ class TestOllama(HttpProviderContract):
         assert Unauthorized is type(without)
         assert "ollama signin" in without.hint
         assert "refused the key" in str(with_key)
+        assert "signin" not in with_key.hint
         assert "secret" not in without.sentence + with_key.sentence
 
     async def test_too_little_memory_is_not_asked_again(self) -> None:
@@ -457,6 +465,16 @@ def read(pieces: Sequence[bytes]) -> tuple[list[Delta], type[ProviderError] | No
         return [TextDelta(text_of(deltas)), ThinkingDelta(thinking_of(deltas))], type(error)
     others = [delta for delta in deltas if not isinstance(delta, TextDelta | ThinkingDelta)]
     return [TextDelta(text_of(deltas)), ThinkingDelta(thinking_of(deltas)), *others], None
+
+
+def test_whatever_follows_the_last_line_is_as_good_as_the_end() -> None:
+    stream = OllamaStream(Speaker("here", "http://127.0.0.1"))
+    before = list(stream.feed(said({"content": "Yes."}) + done()))
+
+    after = list(stream.feed(said({"content": "more"})))
+
+    assert ([TextDelta("Yes.")], [Finished("stop")]) == (before, after)
+    assert stream.complete
 
 
 LINES = st.lists(
@@ -589,6 +607,7 @@ async def models_of(server: Loopback, *, times: int = 1) -> tuple[ModelCard, ...
         (facts(2048), None, 2048),
         (facts(parameters='stop    "<|eot_id|>"\nnum_ctx                        16384\ntemperature 0.6'), None, 16_384),
         (facts(8192, "num_ctx 16384"), None, 8192),
+        (facts(parameters="num_ctx 512\nnum_ctx 9000"), None, 9000),
         (facts(parameters="num_ctx 16384"), 32_768, 16_384),
         (facts(), 32_768, 32_768),
         (facts(), 512, 4096),
@@ -601,7 +620,7 @@ async def models_of(server: Loopback, *, times: int = 1) -> tuple[ModelCard, ...
         ([], None, 4096),
         (Reply.json({"error": "model 'm' not found"}, 404), None, None),
         (Reply(b"not JSON", content_type="application/json"), None, None),
-        (Reply(b" " * 3_000_000, cut=500_000), None, None),
+        (Reply.json(facts(license="x" * 3_000_000), cut=500_000), None, None),
     ],
 )
 async def test_a_models_window_is_what_to_ask_for_and_not_what_it_was_trained_for(
@@ -675,7 +694,8 @@ async def test_a_server_that_describes_slowly_holds_up_nobody(monkeypatch: pytes
         server.routes.update({"/api/ps": held, "/api/tags": Reply.json({"models": [tag("slow"), tag("quick")]})})
         server.show["slow"] = held
         monkeypatch.setattr(ollama, "SHOW_SECONDS", 0.05)
-        then = tuple(await provider.models())
+        async with asyncio.timeout(SECONDS):
+            then = tuple(await provider.models())
         await provider.close()
 
     assert (ModelCard("quick", 2048),) == first
@@ -690,7 +710,7 @@ async def test_asking_can_be_stopped_and_leaves_nothing_behind() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             await server.left.wait()
         left = asyncio.all_tasks() - {asyncio.current_task(), *server.connections}
         await provider.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -88,18 +89,18 @@ async def test_an_endpoint_of_the_environment_elsewhere_is_used_only_after_conse
 @pytest.mark.parametrize(
     ("environment", "url"),
     [
-        ({"OLLAMA_HOST": "127.0.0.1"}, "http://127.0.0.1:11434/v1"),
-        ({"OLLAMA_HOST": "0.0.0.0:1234"}, "http://127.0.0.1:1234/v1"),
-        ({"OLLAMA_HOST": "0.0.0.0"}, "http://127.0.0.1:11434/v1"),
-        ({"OLLAMA_HOST": ":11434"}, "http://127.0.0.1:11434/v1"),
-        ({"OLLAMA_HOST": ":1234"}, "http://127.0.0.1:1234/v1"),
-        ({"OLLAMA_HOST": "::"}, "http://127.0.0.1:11434/v1"),
-        ({"OLLAMA_HOST": "[::]:1234"}, "http://127.0.0.1:1234/v1"),
-        ({"OLLAMA_HOST": "::1"}, "http://[::1]:11434/v1"),
-        ({"OLLAMA_HOST": ' "box:1234" '}, "http://box:1234/v1"),
-        ({"OLLAMA_HOST": "box/models/"}, "http://box:11434/models/v1"),
-        ({"OLLAMA_HOST": "http://box"}, "http://box/v1"),  # with a scheme its own port holds, as in Ollama
-        ({"OLLAMA_HOST": "https://box.example"}, "https://box.example/v1"),
+        ({"OLLAMA_HOST": "127.0.0.1"}, "http://127.0.0.1:11434"),
+        ({"OLLAMA_HOST": "0.0.0.0:1234"}, "http://127.0.0.1:1234"),
+        ({"OLLAMA_HOST": "0.0.0.0"}, "http://127.0.0.1:11434"),
+        ({"OLLAMA_HOST": ":11434"}, "http://127.0.0.1:11434"),
+        ({"OLLAMA_HOST": ":1234"}, "http://127.0.0.1:1234"),
+        ({"OLLAMA_HOST": "::"}, "http://127.0.0.1:11434"),
+        ({"OLLAMA_HOST": "[::]:1234"}, "http://127.0.0.1:1234"),
+        ({"OLLAMA_HOST": "::1"}, "http://[::1]:11434"),
+        ({"OLLAMA_HOST": ' "box:1234" '}, "http://box:1234"),
+        ({"OLLAMA_HOST": "box/models/"}, "http://box:11434/models"),
+        ({"OLLAMA_HOST": "http://box"}, "http://box"),  # with a scheme its own port holds, as in Ollama
+        ({"OLLAMA_HOST": "https://box.example"}, "https://box.example"),
         ({"OPENAI_API_KEY": "x"}, "https://api.openai.com/v1"),
         ({"OPENAI_BASE_URL": " http://box:1/v1/\n"}, "http://box:1/v1"),
     ],
@@ -108,6 +109,7 @@ def test_environment_variables_make_endpoints(environment: dict[str, str], url: 
     found = endpoints_from(environment)
 
     assert [endpoint.base_url for endpoint in found.endpoints] == [url]
+    assert ["ollama" if "OLLAMA_HOST" in environment else "openai"] == [each.dialect for each in found.endpoints]
     assert found.problems == ()
 
 
@@ -201,6 +203,21 @@ async def test_a_window_that_cannot_be_asked_for_is_assumed(store: ConversationS
     window = await desk.service.window(ModelRef("home", "m"), ask=True)
 
     assert (window.tokens, window.assumed) == (8192, True)
+
+
+async def test_ollama_is_assumed_to_run_as_it_does_by_default_and_never_with_all_a_model_could_take(
+    store: ConversationStore,
+) -> None:
+    far = Endpoint("ollama", "https://api.openai.com", "ollama")
+    near = Endpoint("near", "http://127.0.0.1:11434", "ollama")
+    saved = Endpoint("saved", "http://127.0.0.1:11434/v1")
+    desk = Desk(store, far, near, saved, replace(near, name="set", context_window=20_000))
+
+    windows = [await desk.service.window(ModelRef(name, "gpt-4o")) for name in ("ollama", "near", "saved", "set")]
+
+    assert [(4096, True), (4096, True), (8192, True), (20_000, False)] == [
+        (each.tokens, each.assumed) for each in windows
+    ]
 
 
 @pytest.mark.parametrize("nonsense", [1, 16, 255, 100_000_001, 10**18])

@@ -27,7 +27,7 @@ OPENAI = Endpoint("openai", "https://api.openai.com/v1")
 HOME = Endpoint("home", "http://192.168.1.5:8080/v1")
 LARGE, MINI = ModelRef("openai", "gpt-large"), ModelRef("openai", "gpt-mini")
 CARDS = (ModelCard("gpt-large", 400_000), ModelCard("gpt-mini", 128_000))
-OLLAMA = FoundServer("Ollama", "http://127.0.0.1:11434/v1", (ModelCard("llama3.2"), ModelCard("qwen3")))
+OLLAMA = FoundServer("Ollama", "http://127.0.0.1:11434", (ModelCard("llama3.2"), ModelCard("qwen3")), "ollama")
 SILENT = NotReached("Nothing answers at 192.168.1.5:8080.", hint="Is the server running?")
 GUIDE = (ModelCard("guide", 8_192),)
 
@@ -136,7 +136,7 @@ async def test_a_server_found_here_is_used_only_after_a_yes() -> None:
         assert here.fake_program.settings.endpoint("ollama") is None
         await burst(pilot, "enter")
         await burst(pilot, "y")
-        assert Endpoint("ollama", OLLAMA.base_url) == here.fake_program.settings.endpoint("ollama")
+        assert Endpoint("ollama", OLLAMA.base_url, "ollama") == here.fake_program.settings.endpoint("ollama")
         await burst(pilot, "enter")
 
         assert [ModelRef("ollama", "llama3.2")] == app.results

@@ -35,6 +35,7 @@ class FoundServer:
     kind: str
     base_url: str
     models: tuple[ModelCard, ...]
+    dialect: str = "openai"
 
 
 class Provider(Protocol):

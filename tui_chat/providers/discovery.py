@@ -14,8 +14,10 @@ from typing import Any
 from tui_chat.core.errors import ProviderError
 from tui_chat.core.ports import FoundServer
 from tui_chat.core.settings import Endpoint
+from tui_chat.providers import ollama_models
 from tui_chat.providers.http import Connection
 from tui_chat.providers.models import LM_STUDIO, cards, entries
+from tui_chat.providers.ollama import OllamaProvider
 
 PORTS = (11434, 9931, 8080, 1234, 8000, 1337, 4891, 5001, 5000, 4000)
 """Defaults of Ollama, llama.cpp (new, old), LM Studio, vLLM, Jan, GPT4All, KoboldCpp, oobabooga, LiteLLM."""
@@ -53,19 +55,30 @@ async def _identify(root: str) -> FoundServer | None:
         described = entries(await connection.get_json(f"{root}/v1/models"))
         if described is None:
             return None
-        return FoundServer(await _kind(connection, root, described), f"{root}/v1", cards(described))
+        kind = _named(described)
+        if kind is None and (native := await _ollama(connection, root)):
+            return native
+        return FoundServer(kind or UNNAMED, f"{root}/v1", cards(described))
     except ProviderError:
         return None  # closed, or something that is no model server: the usual case
     finally:
         await connection.close()
 
 
-async def _kind(connection: Connection, root: str, described: Sequence[Mapping[str, Any]]) -> str:
+def _named(described: Sequence[Mapping[str, Any]]) -> str | None:
+    """What the server calls itself in its list of models; None where it does not."""
     owners = {str(entry.get("owned_by")) for entry in described}
-    if len(owners) == 1 and (name := _OWNERS.get(owners.pop())):
-        return name
+    return _OWNERS.get(owners.pop()) if len(owners) == 1 else None
+
+
+async def _ollama(connection: Connection, root: str) -> FoundServer | None:
+    """Ollama, at the address of its own protocol. Many programs tell a version there: its list of models counts."""
     try:
-        answer = await connection.get_json(f"{root}/api/version")
+        version = await connection.get_json(f"{root}/api/version")
+        models = ollama_models.listed(await connection.get_json(f"{root}/api/tags"))
     except ProviderError:
-        return UNNAMED
-    return "Ollama" if isinstance(answer, dict) and isinstance(answer.get("version"), str) else UNNAMED
+        return None
+    if models is None or not isinstance(version, dict) or not isinstance(version.get("version"), str):
+        return None
+    found = ollama_models.cards((model, None, None) for model in models if model.can_chat)
+    return FoundServer("Ollama", root, found, OllamaProvider.dialect)

@@ -23,6 +23,9 @@ GUIDE_MODEL = ModelRef("guide", "guide")
 ASSUMED_CONTEXT_WINDOW = 8192
 """Tokens to go by where neither the user nor the server says how many a model takes."""
 
+OLLAMA_CONTEXT_WINDOW = 4096
+"""The same for Ollama, which is asked for so many with every request: its own default on most computers."""
+
 ASK_SECONDS = 3.0
 """How long a prompt may wait for the server to say its model's window."""
 
@@ -107,7 +110,7 @@ def _ollama(environment: Mapping[str, str]) -> Endpoint | None:
         address = replace(address, host="127.0.0.1")
     if address.port is None and not scheme:
         address = replace(address, port=11434)
-    return Endpoint("ollama", f"{address.url}/v1", from_environment=True)
+    return Endpoint("ollama", address.url, "ollama", from_environment=True)
 
 
 class EndpointService:
@@ -274,6 +277,9 @@ class EndpointService:
             known = await self._store.value(f"window:{model}")
         if known is not None and known != _UNSAID:
             return ContextWindow(int(known), assumed=False)
+        if endpoint is not None and endpoint.dialect == "ollama":
+            # Not the table's: what a model can take is no reason to have a server take memory for it.
+            return ContextWindow(OLLAMA_CONTEXT_WINDOW, assumed=True)
         listed = None if endpoint is None else await asyncio.to_thread(_listed_window, endpoint, model.name)
         return ContextWindow(listed or ASSUMED_CONTEXT_WINDOW, assumed=listed is None)
 

@@ -207,7 +207,7 @@ class ModelScreen(ModalScreen[ModelRef | None]):
             )
         ):
             return
-        endpoint = Endpoint(self._free_name(server.kind), server.base_url)
+        endpoint = Endpoint(self._free_name(server.kind), server.base_url, server.dialect)
         try:
             await self._endpoints.save(endpoint)
         except TuiChatError as error:
