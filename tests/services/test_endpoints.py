@@ -8,13 +8,16 @@ from dataclasses import replace
 
 import pytest
 
+from tests.contracts.provider import collect, plan_of, text_of
 from tests.fakes import FakeProviders, ScriptedProvider
+from tests.providers.loopback import Loopback, Reply
 from tui_chat.core import catalogue
 from tui_chat.core.errors import BadInput, NoModel, Refused
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, ModelCard, Provider
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.providers.connect import HttpProviders
 from tui_chat.services.endpoints import EndpointService, Reach, endpoints_from, reach
 
 
@@ -218,6 +221,26 @@ async def test_ollama_is_assumed_to_run_as_it_does_by_default_and_never_with_all
     assert [(4096, True), (4096, True), (8192, True), (20_000, False)] == [
         (each.tokens, each.assumed) for each in windows
     ]
+
+
+async def test_the_window_that_ollama_names_is_the_one_it_is_asked_to_use(store: ConversationStore) -> None:
+    routes = {
+        "/api/tags": Reply.json({"models": [{"name": "m"}]}),
+        "/api/show": Reply.json({"parameters": "num_ctx 9000", "model_info": {}}),
+    }
+    async with Loopback(Reply(b'{"message":{"content":"Hi."},"done":true}\n'), routes=routes) as server:
+        environment = {"OLLAMA_HOST": f"127.0.0.1:{server.port}"}
+        desk = EndpointService(HttpProviders(), store, Settings, lambda settings: None, environment, asks_consent=True)
+        model = ModelRef("ollama", "m")
+        window = await desk.window(model, ask=True)
+        plan = plan_of("Hello")
+        sized = replace(plan, budget=replace(plan.budget, context_window=window.tokens))
+        answered = await collect(await desk.provider(model), sized, model=model.name)
+        await desk.close()
+
+    assert (9000, False) == (window.tokens, window.assumed)
+    assert server.last.json["options"] == {"num_ctx": 9000}
+    assert text_of(answered) == "Hi."
 
 
 @pytest.mark.parametrize("nonsense", [1, 16, 255, 100_000_001, 10**18])
