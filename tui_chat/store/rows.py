@@ -176,48 +176,26 @@ SELECT id, uuid, parent_id, removal_id, role, status, created_at, model_name, er
 FROM message"""
 """Selects rows for ``header_of``."""
 
+_NO_TOOLS: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
 
 def header_of(row: Row, parent: str | None) -> MessageHeader:
     """The header of a row of ``HEADER``, hanging on ``parent``."""
-    (
-        _,
-        uuid,
-        _,
-        _,
-        role,
-        status,
-        created,
-        model,
-        error,
-        characters,
-        lines,
-        count,
-        letters,
-        others,
-        thinking,
-        *rest,
-    ) = row
-    pinned, excluded, tools, attachments, _ = rest
-    calls, answers = ((), ()) if tools is None else _tools_of(tools)
-    return MessageHeader(
-        uuid,
-        parent,
-        _ROLES[role],
-        _STATUSES[status],
-        created,
-        model,
-        error,
-        characters,
-        lines,
-        count,
-        letters,
-        others,
-        thinking == 1,
-        pinned == 1,
-        excluded == 1,
-        calls,
-        answers,
-        attachments,
+    tools = row[17]
+    # By place and made at once: ten thousand of them are read when a conversation is opened.
+    return MessageHeader._make(
+        (
+            row[1],
+            parent,
+            _ROLES[row[4]],
+            _STATUSES[row[5]],
+            *row[6:14],
+            row[14] == 1,
+            row[15] == 1,
+            row[16] == 1,
+            *(_NO_TOOLS if tools is None else _tools_of(tools)),
+            row[18],
+        )
     )
 
 
