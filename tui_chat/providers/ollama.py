@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from tui_chat.core.context import ContextPlan, PayloadMessage
-from tui_chat.core.errors import NotFoundAtServer, ProviderError, ServerFailed, Unauthorized
+from tui_chat.core.errors import ContextTooLong, NotFoundAtServer, ProviderError, ServerFailed, Unauthorized
 from tui_chat.core.events import Delta
 from tui_chat.core.models import ToolCall, clean_surrogates
 from tui_chat.core.ports import ModelCard
@@ -97,6 +97,10 @@ class OllamaProvider:
     def _explained(self, refused: Refused, model: str) -> Refused:
         """With Ollama's own way out, where there is one."""
         error, about = refused.error, refused.about.lower()
+        if isinstance(error, ContextTooLong):  # its window is what was asked for
+            hint = "Send fewer earlier messages, or give this endpoint a larger context window (f2)."
+            too_long = ContextTooLong(str(error), hint=hint, limit=error.limit, needed=error.needed)
+            return replace(refused, error=too_long)
         if refused.status == 404 and "model" in about:
             pull = f"ollama pull {model}" if _PULLABLE.fullmatch(model) else "ollama pull"
             hint = f"Fetch it with {pull}, or choose another (ctrl+o)."
