@@ -65,7 +65,8 @@ _RUNS = (
     r" {2,}|\t[ \t]*",
     r"\r\n?|\n",
     *(f"[{characters}]+" for _, _, characters in _SCRIPTS),
-    r"[^ ]",
+    # Everything else: in runs, since a paste of random characters hardly has one twice.
+    rf"[^\t\n\r -~{''.join(characters for _, _, characters in _SCRIPTS)}]+",
 )
 _WORDS, _DIGITS, _MARKS, _BLANKS, _LINE_END = range(1, 6)
 _FIRST_SCRIPT = 6
@@ -128,8 +129,8 @@ def _weigh(run: str) -> tuple[int, int, int]:
         weight, is_other, _ = _SCRIPTS[kind - _FIRST_SCRIPT]
         letters = sum(map(str.isalpha, run))
         return weight * length, letters, letters if is_other else 0
-    letter = int(run.isalpha())
-    return _OTHER, letter, letter
+    letters = sum(map(str.isalpha, run))
+    return _OTHER * length, letters, letters
 
 
 def _kind(run: str) -> int:
