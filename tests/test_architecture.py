@@ -44,7 +44,11 @@ def test_the_app_loads_textual_and_no_other_library() -> None:
 @pytest.mark.parametrize(
     ("family", "table", "shared"),
     [
-        ("memory", "STRATEGIES", {"request", "payload", "units", "budget", "composition", "pins"}),
+        (
+            "memory",
+            "STRATEGIES",
+            {"request", "payload", "units", "budget", "composition", "pins", "tools", "quotation", "query"},
+        ),
         ("transfer", "EXPORTERS", set()),
         ("providers", "DIALECTS", set()),
     ],

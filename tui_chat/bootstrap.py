@@ -26,7 +26,7 @@ from tui_chat.core.errors import (
     StoreFailed,
 )
 from tui_chat.core.models import ModelRef
-from tui_chat.core.ports import ConversationStore, Providers
+from tui_chat.core.ports import ConversationStore, Providers, Recall
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Settings
 from tui_chat.disk.files import FileAt
@@ -40,6 +40,9 @@ from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
 from tui_chat.services.library import LibraryService
 from tui_chat.services.planning import PlanningService
 from tui_chat.services.program import Access, Check, Keys, Services, User
+from tui_chat.services.recalling import RecallService
+from tui_chat.services.spending import SpendingService
+from tui_chat.services.summaries import SummaryService
 from tui_chat.services.transfer import TransferService
 
 if TYPE_CHECKING:
@@ -222,16 +225,28 @@ class LocalProgram:
         if self._model is not None:
             # Known only now, because a name may need its endpoint; held apart, because it is never written.
             self._model_of_run = endpoints.parse(self._model)
-        fallback = GUIDE_MODEL if self._interactive else None
-        planning = PlanningService(store, endpoints, lambda: self.settings, fallback_model=fallback)
+        spending = SpendingService(store, lambda: self.settings, endpoints)
+        summaries = SummaryService(store, endpoints, spending=spending)
+        recall = RecallService(store, _recall_index)
+        planning = PlanningService(
+            store,
+            endpoints,
+            lambda: self.settings,
+            recall=recall,
+            summaries=summaries,
+            fallback_model=GUIDE_MODEL if self._interactive else None,
+        )
         return Services(
-            chat=ChatService(store, endpoints, planning),
+            chat=ChatService(store, endpoints, planning, spending),
             planning=planning,
             library=LibraryService(store),
             endpoints=endpoints,
             transfer=TransferService(
                 store, exporters=EXPORTERS, importers=IMPORTERS, generator=f"tui-chat {__version__}"
             ),
+            spending=spending,
+            summaries=summaries,
+            recall=recall,
             keys=keys,
         )
 
@@ -239,6 +254,13 @@ class LocalProgram:
         from tui_chat.providers.connect import HttpProviders
 
         return HttpProviders(first_byte_timeout=self._settings.first_byte_timeout)
+
+
+def _recall_index() -> Recall:
+    """An empty index for retrieval; imported by who first needs one."""
+    from tui_chat.recall import BranchIndex
+
+    return BranchIndex()
 
 
 class _LocalKeys:

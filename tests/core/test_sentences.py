@@ -10,7 +10,6 @@ from tui_chat.core.sentences import (
     cut_sentence,
     error_sentence,
     gauge_sentence,
-    gravest,
     is_grave,
     short_warning,
     warning_forms,
@@ -54,6 +53,36 @@ def plan(
         (Warning("pin_no_room", 2, 54), "2 pinned messages do not fit and are not sent."),
         (Warning("excluded", 1, 54), "1 message is excluded by you and not sent."),
         (Warning("excluded", 2, 54), "2 messages are excluded by you and not sent."),
+        (
+            Warning("summarised", 34, 54, 1, model="llama3.1", tokens=310),
+            "34 messages are sent only as a summary (made 12:40, 3 May by llama3.1, 310 tokens). Details may be lost.",
+        ),
+        (
+            Warning("not_summarised", 34, 54, 1, Limit.MESSAGES, why="the summary request failed"),
+            "34 of 54 earlier messages are not sent and not summarised (the summary request failed). "
+            "The model cannot see them.",
+        ),
+        (
+            Warning("not_summarised", 1, 54, 1, why="due"),
+            "1 of 54 earlier messages is not sent and not summarised yet. The model cannot see it.",
+        ),
+        (
+            Warning("not_summarised", 2, 54, 1, why="invalid"),
+            "2 of 54 earlier messages are not sent and not summarised: what the summary was made from has changed. "
+            "The model cannot see them.",
+        ),
+        (Warning("not_found", 28, 54, 1, found=6), "34 older messages: 6 found relevant are sent, 28 are not."),
+        (Warning("not_found", 1, 54, 1, found=1), "2 older messages: 1 found relevant is sent, 1 is not."),
+        (
+            Warning("not_found", 34, 54, 1),
+            "34 of 54 earlier messages are not sent: nothing relevant was found among them. The model cannot see them.",
+        ),
+        (
+            Warning("not_searched", 34, 54, 1, why="building"),
+            "34 of 54 earlier messages are not sent: the index is being built. The model cannot see them.",
+        ),
+        (Warning("attachment_unsupported", 2, 54), "The attachments of 2 messages are not sent."),
+        (Warning("attachment_unsupported", 1, 54), "The attachments of a message are not sent."),
     ],
 )
 def test_a_warning_says_how_many_of_how_many_and_since_when(warning: Warning, sentence: str) -> None:
@@ -62,7 +91,17 @@ def test_a_warning_says_how_many_of_how_many_and_since_when(warning: Warning, se
 
 @settings(max_examples=50)
 @given(
-    st.sampled_from(["before_window", "last_answer_not_sent", "pin_no_room", "excluded"]),
+    st.sampled_from(
+        [
+            "before_window",
+            "last_answer_not_sent",
+            "pin_no_room",
+            "excluded",
+            "not_summarised",
+            "not_found",
+            "not_searched",
+        ]
+    ),
     st.integers(1, 10**6),
     st.integers(0, 10**6),
     st.none() | st.integers(0, 10**12),
@@ -119,20 +158,16 @@ def test_the_gauge_says_what_is_sent_of_what_was_said() -> None:
     ]
 
 
-def test_the_gravest_warning_is_shown_where_there_is_room_for_one() -> None:
-    many, grave = Warning("before_window", 9, 9), Warning("last_answer_not_sent", 2, 9)
+def test_only_what_was_to_be_there_and_is_not_must_stay_in_sight() -> None:
+    many, wish = Warning("before_window", 9, 9), Warning("excluded", 9, 9)
+    grave, pin = Warning("last_answer_not_sent", 2, 9), Warning("pin_no_room", 2, 9)
 
-    pin, wish = Warning("pin_no_room", 2, 9), Warning("excluded", 9, 9)
-    assert gravest((many, grave)) == grave
-    assert gravest((many, pin)) == pin
-    assert gravest((Warning("before_window", 1, 9), wish)) == Warning("before_window", 1, 9)
     assert [is_grave((many, wish)), is_grave((many, grave)), is_grave((many, pin)), is_grave(())] == [
         False,
         True,
         True,
         False,
     ]
-    assert gravest(()) is None
     assert short_warning(many) == "9 not sent"
 
 
@@ -198,3 +233,22 @@ def test_shorter_banners_are_shorter_and_the_last_counts_all(warnings: list[Warn
 )
 def test_a_cut_is_said_with_both_figures(real: int, sentence: str) -> None:
     assert cut_sentence(5900, real) == sentence
+
+
+def test_attachments_are_told_of_beside_what_is_not_sent() -> None:
+    window, files = Warning("before_window", 34, 54), Warning("attachment_unsupported", 2, 54)
+
+    forms = banner_forms((window, files), time=noon)
+
+    assert forms[0].endswith("The attachments of 2 messages are not sent.")
+    assert forms[-1] == "34 not sent; 2 without attachments"
+    assert all("attachments" in form for form in forms)
+
+
+def test_a_summary_and_what_it_does_not_hold_add_up() -> None:
+    held, newer = Warning("summarised", 20, 54, 1, model="m", tokens=9), Warning("not_summarised", 14, 54, 1, why="due")
+
+    forms = banner_forms((held, newer), time=noon)
+
+    assert forms[0].startswith("20 messages are sent only as a summary (made 12:40, 3 May by m, 9 tokens).")
+    assert forms[-1] == "34 not sent"

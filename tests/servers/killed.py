@@ -27,6 +27,7 @@ from tui_chat.services.chat import ChatService
 from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.library import LibraryService
 from tui_chat.services.planning import PlanningService
+from tui_chat.services.spending import SpendingService
 from tui_chat.store import SqliteStore, open_store
 
 KEY = Secret(bytes(range(32)))
@@ -82,7 +83,8 @@ async def main(history: Path, url: str, checkpoint_seconds: float, *, create: bo
         HttpProviders(first_byte_timeout=30), store, lambda: settings, lambda _: None, {}, asks_consent=False
     )
     planning = PlanningService(store, endpoints, lambda: settings)
-    chat = ChatService(store, endpoints, planning, checkpoint_seconds=checkpoint_seconds)
+    spending = SpendingService(store, lambda: settings, endpoints)
+    chat = ChatService(store, endpoints, planning, spending, checkpoint_seconds=checkpoint_seconds)
     library = LibraryService(store)
     for conversation_id in (BRIEF, ENDLESS, TYPED):
         try:

@@ -15,10 +15,14 @@ from tui_chat.core.models import Message, ModelRef
 from tui_chat.core.ports import ConversationStore, Provider
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.recall import BranchIndex
 from tui_chat.services.chat import ChatService
 from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.library import LibraryService
 from tui_chat.services.planning import PlanningService
+from tui_chat.services.recalling import RecallService
+from tui_chat.services.spending import SpendingService
+from tui_chat.services.summaries import SummaryService
 from tui_chat.store import open_store
 
 MODEL = ModelRef("test", "test-model")
@@ -70,6 +74,9 @@ class Bench:
     planning: PlanningService
     library: LibraryService
     endpoints: EndpointService
+    spending: SpendingService
+    summaries: SummaryService
+    recall: RecallService
     clock: FixedClock
     settings: Settings
 
@@ -97,11 +104,25 @@ def bench(store: ConversationStore) -> MakeBench:
         settings = Settings(model=MODEL, endpoints=(Endpoint("test", "http://127.0.0.1:1/v1"),))
         clock = FixedClock()
         endpoints = EndpointService(
-            FakeProviders(provider), store, lambda: settings, lambda _: None, {}, asks_consent=True
+            FakeProviders(provider), store, lambda: made.settings, lambda _: None, {}, asks_consent=True
         )
-        planning = PlanningService(store, endpoints, lambda: settings)
-        chat = ChatService(store, endpoints, planning, now=clock)
-        return Bench(store, chat, planning, LibraryService(store, now=clock), endpoints, clock, settings)
+        spending = SpendingService(store, lambda: made.settings, endpoints, now=clock)
+        summaries = SummaryService(store, endpoints, spending=spending, now=clock)
+        recall = RecallService(store, BranchIndex)
+        planning = PlanningService(store, endpoints, lambda: made.settings, recall=recall, summaries=summaries)
+        made = Bench(
+            store,
+            ChatService(store, endpoints, planning, spending, now=clock),
+            planning,
+            LibraryService(store, now=clock),
+            endpoints,
+            spending,
+            summaries,
+            recall,
+            clock,
+            settings,
+        )
+        return made
 
     return make
 

@@ -24,6 +24,9 @@ from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.library import LibraryService
 from tui_chat.services.planning import PlanningService
 from tui_chat.services.program import Program, Services
+from tui_chat.services.recalling import RecallService
+from tui_chat.services.spending import SpendingService
+from tui_chat.services.summaries import SummaryService
 from tui_chat.services.transfer import TransferService
 
 SMALL = (60, 20)
@@ -205,12 +208,15 @@ class World:
     def services(self) -> Services:
         # The screens under test use endpoints and keys only.
         return Services(
-            cast(ChatService, self.closing),
-            cast(PlanningService, None),
-            cast(LibraryService, self.closing),
-            self.endpoints,
-            cast(TransferService, None),
-            self.keys,
+            chat=cast(ChatService, self.closing),
+            planning=cast(PlanningService, None),
+            library=cast(LibraryService, self.closing),
+            endpoints=self.endpoints,
+            transfer=cast(TransferService, None),
+            spending=cast(SpendingService, None),
+            summaries=cast(SummaryService, None),
+            recall=cast(RecallService, self.closing),
+            keys=self.keys,
         )
 
 

@@ -540,7 +540,17 @@ async def test_every_tab_closes_with_the_same_keys(tab: str, key: str) -> None:
     async with inspected(an_inspection()) as (app, pilot):
         await burst(pilot, tab, key)
 
-        assert [None] == app.results
+        assert [False] == app.results
+
+
+async def test_it_leads_to_what_is_remembered_and_not_for_a_past_request() -> None:
+    async with inspected(an_inspection()) as (app, pilot):
+        await burst(pilot, "m")
+        assert [True] == app.results
+
+    async with inspected(replace(an_inspection(), past=True)) as (app, pilot):
+        await burst(pilot, "m")
+        assert [] == app.results
 
 
 async def test_keys_of_a_hidden_tab_do_nothing() -> None:

@@ -23,7 +23,8 @@ from tui_chat.ui.screens.settings_rows import stepped
 
 OPENAI = Endpoint("openai", "https://api.openai.com/v1")
 # Lines from the top, headings not counted: model, openai, add, strategy, at most, theme, thinking, enter, ...
-STRATEGY, AT_MOST, TRIM, THEME, THINKING, ENTER, KEYRING, PASSPHRASE, RECOVERY = range(3, 12)
+STRATEGY, AT_MOST, TRIM, CAPS = range(3, 7)
+THEME, THINKING, ENTER, KEYRING, PASSPHRASE, RECOVERY = range(CAPS + 6, CAPS + 12)
 
 
 @asynccontextmanager
@@ -49,13 +50,15 @@ async def test_every_section_can_be_reached_and_each_line_explains_itself(size: 
     async with settings(size=size) as (_, app, pilot):
         assert "Answers in new conversations" in words(app)
         shown = ""
-        for _ in range(14):
+        for _ in range(20):
             shown += words(app)
             await burst(pilot, "down")
 
-        for heading in ("Models", "What the model sees", "Looks and keys", "Security", "Files"):
+        for heading in (
+            "Models", "What the model sees", "Limits of spending", "Looks and keys", "Security", "Files"
+        ):  # fmt: skip
             assert heading in shown
-        assert "The newest that fit are sent" in shown
+        assert "the newest messages, in whole exchanges" in shown
         assert "/home/alice/.config/tui-chat/settings.toml" in shown
 
 
@@ -96,7 +99,7 @@ async def test_the_full_strategy_is_explained_and_has_no_number() -> None:
         await saved(pilot)
 
         assert "full" == world.fake_program.settings.memory.strategy
-        assert "The whole conversation is sent." in seen(app)
+        assert "all messages, or nothing where they do not fit" in seen(app)
         assert "At most" not in seen(app)
 
 

@@ -12,6 +12,7 @@ import click
 from tui_chat.cli import options, output
 from tui_chat.cli.plan import print_warnings
 from tui_chat.cli.run import Run, pass_run
+from tui_chat.cli.summarising import summarise_if_due
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.events import PlanReady, PromptSaved, ReplyStarted, RetryScheduled, TextDelta, TurnEnded, TurnEvent
@@ -102,6 +103,7 @@ class Turn:
             if wanted.strategy is not None:
                 memory = replace(self.settings.memory, strategy=wanted.strategy)
             self.conversation = await library.new(system_prompt=wanted.system_prompt, model=wanted.model, memory=memory)
+        await summarise_if_due(self.services, self.conversation, prompt, wanted)
         await self.services.chat.send(self.conversation.id, prompt, self.show, wanted)
 
     async def ask_unsaved(self, name: str | None, prompt: str, wanted: Options) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from tui_chat.core.context import ContextPlan
+
 FORGETTING = 0.9
 """The weight of the past beside each new figure: about the last ten count."""
 
@@ -79,6 +81,10 @@ class Calibration:
     def is_calibrated_for_others(self) -> bool:
         """The same for letters of other scripts."""
         return self.others > _FORGOTTEN
+
+    def is_calibrated_for(self, plan: ContextPlan) -> bool:
+        """The same for the letters of that request."""
+        return self.is_calibrated_for_others if plan.others else self.is_calibrated
 
     def to_json(self) -> Json:
         """Plain values, for keeping."""

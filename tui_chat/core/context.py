@@ -174,7 +174,8 @@ class ContextPlan:
 
     ``anchor`` is where the next window of blocks begins if this plan is sent; None where there is
     nothing to remember. ``uncorrected`` is the request's estimate before any factor: what a server's
-    count is compared with to calibrate; ``others`` says that over 30 % of its letters are not Latin.
+    count is compared with to calibrate; ``share_of_others`` is that of the letters that are not Latin, and
+    ``others`` says that it is over 30 %.
     ``summary`` and ``quotations`` are what the payload needs beside the branch, as far as it is sent.
     """
 
@@ -189,5 +190,6 @@ class ContextPlan:
     # How it was counted, not what was decided: two plans that send the same are the same.
     uncorrected: int = field(default=0, compare=False)
     others: bool = field(default=False, compare=False)
+    share_of_others: float = field(default=0.0, compare=False)
     summary: Summary | None = field(default=None, repr=False)
     quotations: tuple[Quotation, ...] = ()

@@ -34,7 +34,7 @@ def digest_of(plan: ContextPlan) -> str:
             ],
             "totals": [totals.sent, totals.not_sent, totals.tokens],
             "entries": [_kept(list(group)) for group in _runs(plan.entries)],
-            "warnings": [[each.code, each.count, each.of, each.since, each.limit] for each in plan.warnings],
+            "warnings": [[getattr(each, name) for name in _WARNING] for each in plan.warnings],
             "error": [plan.error.code, plan.error.needed, plan.error.room, plan.error.parts] if plan.error else None,
         },
         separators=(",", ":"),
@@ -56,14 +56,21 @@ def plan_of(digest: str, branch: Sequence[MessageHeader] = ()) -> ContextPlan:
             budget=TokenBudget(*kept["budget"]),
             entries=tuple(_entries(kept["entries"], branch)),
             totals=Totals(*kept["totals"]),
-            warnings=tuple(
-                Warning(code, count, of, since, None if limit is None else Limit(limit))
-                for code, count, of, since, limit in kept["warnings"]
-            ),
+            warnings=tuple(_warning(each) for each in kept["warnings"]),
             error=None if kept["error"] is None else PlanError(*kept["error"]),
         )
     except (KeyError, TypeError) as error:
         raise ValueError("not a digest") from error
+
+
+_WARNING = ("code", "count", "of", "since", "limit", "found", "why", "model", "tokens")
+
+
+def _warning(kept: Sequence[Any]) -> Warning:
+    """One kept by an older version has fewer fields."""
+    fields = dict(zip(_WARNING, kept, strict=False))
+    limit = fields.pop("limit")
+    return Warning(**fields, limit=None if limit is None else Limit(limit))
 
 
 def _runs(entries: Sequence[Entry]) -> Iterator[Iterable[Entry]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tui_chat.core.context import ContextPlan, Entry
+from tui_chat.core.context import ContextPlan, Entry, PayloadMessage
 from tui_chat.core.sentences import error_sentence, warning_sentence
 
 Json = dict[str, Any]
@@ -31,8 +31,18 @@ def plan_to_json(plan: ContextPlan) -> Json:
         "error": None
         if error is None
         else {"code": error.code, "needed": error.needed, "room": error.room, "text": error_sentence(error)},
-        "payload": [{"role": str(message.role), "content": message.content} for message in plan.payload],
+        "payload": [_message(message) for message in plan.payload],
     }
+
+
+def _message(message: PayloadMessage) -> Json:
+    """Tool calls and results only where there are some."""
+    form: Json = {"role": str(message.role), "content": message.content}
+    if message.calls:
+        form["calls"] = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.calls]
+    if message.results:
+        form["results"] = [{"id": result.id, "text": result.text} for result in message.results]
+    return form
 
 
 def _entry(entry: Entry) -> Json:

@@ -109,7 +109,8 @@ class Body:
 class Spending:
     """What one request cost: tokens as the server counted them, or as ``estimated`` where it did not say.
 
-    ``usd`` is at the list price of that day, None where no price was known. No text of any kind.
+    ``usd`` is at the list price of that day (at least so much, for prompts longer than that holds for),
+    None where no price was known. No text of any kind.
     """
 
     at: Millis
@@ -232,7 +233,10 @@ class ConversationStore(Protocol):
         """What was kept with ``keep_digest``; None for a reply without."""
 
     async def keep_summary(self, conversation_id: str, summary: Summary) -> None:
-        """Add it to the conversation's summaries, or replace the one of its id."""
+        """Add it to the conversation's summaries, or replace the one of its id.
+
+        Raises NotFound where a source is not (or no longer) visible there; nothing is kept then.
+        """
 
     async def summaries(self, conversation_id: str) -> Sequence[Summary]:
         """Those of the conversation whose sources are all still visible, newest first.
@@ -248,7 +252,7 @@ class ConversationStore(Protocol):
         """Enter it in the ledger. It outlives its conversation, of which it then keeps nothing."""
 
     async def spent(self, *, conversation_id: str | None = None, since: Millis = 0) -> Spent:
-        """The sum over one conversation (None: all) from that instant on."""
+        """The sum over one conversation (None: all) from that instant on; nothing for one that nobody knows."""
 
     async def stop_abandoned(self, before: Millis) -> int:
         """Streaming messages with no sign of life since ``before`` become stopped; their number."""
@@ -282,8 +286,9 @@ class ConversationStore(Protocol):
     async def ranked(self, terms: Sequence[str], *, without: str, limit: int = 200) -> Sequence[Hit]:
         """Messages of all conversations but ``without`` in which any of the terms occurs, best first (bm25).
 
-        Terms are plain words; excluded, empty and failed messages, archived or not, as ``search`` sees
-        them. The score is only comparable within one answer.
+        Not removed, excluded or empty ones, archived conversations too, as ``search`` sees them. Terms
+        are plain words; among very many messages the commonest are passed over. The score is only
+        comparable within one answer.
         """
 
     async def import_conversations(

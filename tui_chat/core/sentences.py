@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 
 from tui_chat.core import clock
 from tui_chat.core.clock import Millis
 from tui_chat.core.context import ContextPlan, PlanError, Warning
+from tui_chat.core.errors import ContextTooLong
+from tui_chat.core.models import Usage
 
 LAST_ANSWER_NOT_SENT = "last_answer_not_sent"
 """The gravest warning: the room does not even hold the newest exchange."""
@@ -18,12 +19,10 @@ PIN_NO_ROOM = "pin_no_room"
 EXCLUDED = "excluded"
 """The lightest: it is the user's own wish."""
 
+ATTACHMENTS = "attachment_unsupported"
+"""Beside the others: these messages may be sent, their attachments are not."""
+
 _GRAVITY = (PIN_NO_ROOM, LAST_ANSWER_NOT_SENT)
-
-
-def gravest(warnings: Iterable[Warning]) -> Warning | None:
-    """The one warning to show where there is room for one; None where all is sent."""
-    return max(warnings, key=_gravity, default=None)
 
 
 def is_grave(warnings: Iterable[Warning]) -> bool:
@@ -40,11 +39,19 @@ def banner_forms(warnings: Iterable[Warning], *, time: Callable[[Millis], str] =
     ordered = sorted(warnings, key=_gravity, reverse=True)
     if len(ordered) < 2:
         return tuple(form for warning in ordered for form in warning_forms(warning, time=time))
-    code = LAST_ANSWER_NOT_SENT if any(each.code == LAST_ANSWER_NOT_SENT for each in ordered) else "before_window"
-    total = replace(ordered[0], code=code, count=sum(each.count for each in ordered), since=None)
     dated = " ".join(warning_forms(warning, time=time)[0] for warning in ordered)
     plain = " ".join(_fact(warning) for warning in ordered)
-    return tuple(sorted(dict.fromkeys((dated, plain, *warning_forms(total))), key=len, reverse=True))
+    sums = _sum_forms([each for each in ordered if each.code != ATTACHMENTS])
+    if beside := next((each for each in ordered if each.code == ATTACHMENTS), None):
+        sums = tuple(f"{form.rstrip('.')}; {short_warning(beside)}" for form in sums)
+    return tuple(sorted(dict.fromkeys((dated, plain, *sums)), key=len, reverse=True))
+
+
+def _sum_forms(warnings: Sequence[Warning]) -> tuple[str, ...]:
+    """Those about messages that are not sent, as if for one reason."""
+    code = LAST_ANSWER_NOT_SENT if any(each.code == LAST_ANSWER_NOT_SENT for each in warnings) else "before_window"
+    total = Warning(code, sum(each.count for each in warnings), warnings[0].of, limit=warnings[0].limit)
+    return warning_forms(total)
 
 
 def warning_forms(warning: Warning, *, time: Callable[[Millis], str] = clock.local_time) -> tuple[str, ...]:
@@ -55,11 +62,18 @@ def warning_forms(warning: Warning, *, time: Callable[[Millis], str] = clock.loc
     fact = _fact(warning)
     consequence = f"The model cannot see {'it' if warning.count == 1 else 'them'}."
     short = short_warning(warning)
-    if warning.code in (PIN_NO_ROOM, EXCLUDED):
-        return fact, short
-    if warning.code == LAST_ANSWER_NOT_SENT:
-        return f"{fact} {consequence}", fact, "Not even the last answer is sent.", short
-    if warning.since is None:
+    match warning.code:
+        case "pin_no_room" | "excluded" | "attachment_unsupported":
+            return fact, short
+        case "last_answer_not_sent":
+            return f"{fact} {consequence}", fact, "Not even the last answer is sent.", short
+        case "summarised":
+            when = f"made {time(warning.since)} " if warning.since is not None else ""
+            made = f"{fact[:-1]} ({when}by {warning.model}, {warning.tokens:,} tokens)."
+            return f"{made} Details may be lost.", f"{fact} Details may be lost.", fact, short
+        case "not_found" if warning.found:
+            return fact, f"{warning.found:,} found, {short}", short
+    if warning.since is None or warning.code != "before_window":
         return f"{fact} {consequence}", fact, short
     dated = f"{fact[:-1]} (older than {time(warning.since)})."
     return f"{dated} {consequence}", f"{fact} {consequence}", fact, short
@@ -72,7 +86,9 @@ def warning_sentence(warning: Warning, *, time: Callable[[Millis], str] = clock.
 
 def short_warning(warning: Warning) -> str:
     """``34 not sent``"""
-    return f"{warning.count:,} not sent"
+    if warning.code == ATTACHMENTS:
+        return f"{warning.count:,} without attachments"
+    return f"{warning.count:,} only summarised" if warning.code == "summarised" else f"{warning.count:,} not sent"
 
 
 def cut_sentence(estimate: int, real: int) -> str:
@@ -111,6 +127,26 @@ def tokens_sentence(plan: ContextPlan) -> str:
     return f"~{request_tokens(plan):,} of {plan.budget.input:,} tokens{assumed}"
 
 
+def trim_question(error: ContextTooLong, plan: ContextPlan) -> str:
+    """What the server refused, and what would be sent if it were asked again."""
+    said = (
+        f"The server refused the request: it takes {error.limit:,} tokens."
+        if error.limit
+        else "The server refused the request as too long."
+    )
+    if plan.error is not None:
+        return f"{said}\n{error_sentence(plan.error)} Something must be left out first.\n\nChoose what?"
+    dropped = f", {plan.totals.not_sent:,} would not" if plan.totals.not_sent else ""
+    sent = f"{plan.totals.sent:,} earlier message{'' if plan.totals.sent == 1 else 's'} would be sent{dropped}"
+    return f"{said}\nNow {sent}: {tokens_sentence(plan)}.\n\nAsk again so?"
+
+
+def counted_sentence(usage: Usage) -> str:
+    """``1,902 + 310``, and what came from a cache: what the server counted of a request and its reply, exactly."""
+    cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+    return f"{usage.input_tokens:,}{cached} + {usage.output_tokens:,}"
+
+
 def request_tokens(plan: ContextPlan) -> int:
     """The size of the request; where it is too big to be sent, what it would need."""
     return plan.error.needed if plan.error else plan.totals.tokens
@@ -139,8 +175,32 @@ def _fact(warning: Warning) -> str:
         case "last_answer_not_sent":
             rest = _none_fits(warning.of) if warning.count == warning.of else _how_many(warning)
             return f"Not even the last answer is sent: {rest}."
+        case "summarised":
+            return f"{warning.count:,} message{' is' if one else 's are'} sent only as a summary."
+        case "attachment_unsupported":
+            of = "a message" if one else f"{warning.count:,} messages"
+            return f"The attachments of {of} are not sent."
+        case "not_summarised":
+            return f"{_how_many(warning)} and not summarised{_NOT_SUMMARISED.get(warning.why, f' ({warning.why})')}."
+        case "not_found" if warning.found:
+            found = f"{warning.found:,} found relevant {'is' if warning.found == 1 else 'are'} sent"
+            rest = f"{warning.count:,} {'is' if one else 'are'} not"
+            return f"{warning.found + warning.count:,} older messages: {found}, {rest}."
+        case "not_found":
+            return f"{_how_many(warning)}: nothing relevant was found among {'it' if one else 'them'}."
+        case "not_searched":
+            return f"{_how_many(warning)}: {_NOT_SEARCHED.get(warning.why, warning.why.rstrip('.'))}."
         case _:
             return f"{_how_many(warning)}."
+
+
+_NOT_SUMMARISED = {
+    "": "",
+    "due": " yet",
+    "invalid": ": what the summary was made from has changed",
+    "too_long": ": the summary is longer than its room",
+}
+_NOT_SEARCHED = {"": "nothing was looked for", "building": "the index is being built"}
 
 
 def _how_many(warning: Warning) -> str:

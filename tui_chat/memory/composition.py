@@ -147,6 +147,7 @@ def compose(strategy: str, setting: Setting, decision: Decision) -> ContextPlan:
         anchor=decision.anchor,
         uncorrected=fixed.uncorrected + sent,
         others=fixed.others,
+        share_of_others=fixed.share_of_others,
         summary=decision.summary,
         quotations=decision.quotations,
     )

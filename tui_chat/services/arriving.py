@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 
+from tui_chat.core.clean import clean_line
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import Message, Part, Status, Thinking, Usage
@@ -14,8 +15,19 @@ ENDINGS = {
     "length": "The reply was cut off at the model's length limit.",
     "content_filter": "The service's content filter ended the reply.",
     "tool_calls": "The model asked for a tool; tui_chat offers it none.",
+    "refusal": "The model declined to answer.",
+    "pause_turn": "The service paused the reply; ask it to go on.",
+    "window_full": "The reply was cut off: the model's context window is full.",
+    "recitation": "The service ended the reply because it repeated published text.",
 }
 """What to say beside a reply that ended otherwise than by itself."""
+
+
+def ending_of(finished: str | None) -> str | None:
+    """What to say about that end; None where the model simply was done, or the stream said nothing of it."""
+    if finished is None or finished in ("stop", "end_turn", "eos"):
+        return None
+    return ENDINGS.get(finished) or f"The service ended the reply: {clean_line(finished)[:60]}."
 
 
 @dataclass(slots=True)
@@ -28,6 +40,8 @@ class Arriving:
     usage: Usage | None = None
     finished: str | None = None
     plan: ContextPlan | None = None
+    costs: bool = False
+    """Whether it is to be paid for although nothing came back."""
     note: str | None = None
     """What is to be said beside the reply although it did not fail."""
     spoke: asyncio.Event = field(default_factory=asyncio.Event)
@@ -41,6 +55,6 @@ class Arriving:
 
     def ended(self, status: Status, error: TuiChatError | None) -> Message:
         """The reply as it is kept; an end that is neither an answer nor a failure stands beside the text too."""
-        note = error.sentence if error else ENDINGS.get(self.finished or "", self.note)
+        note = error.sentence if error else ending_of(self.finished) or self.note
         body = self.body
         return replace(self.reply, text=body.text, parts=body.parts, status=status, error=note, usage=self.usage)

@@ -29,7 +29,8 @@ from tui_chat.core.tree import Tree
 from tui_chat.services.arriving import Arriving
 from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
 from tui_chat.services.planning import Options, PlanningService
-from tui_chat.services.replies import CHECKPOINT_SECONDS, Emit, Replies
+from tui_chat.services.replies import CHECKPOINT_SECONDS, Asked, Emit, Replies
+from tui_chat.services.spending import SpendingService
 
 CLOSE_SECONDS = 5.0
 """How long quitting waits for saves."""
@@ -54,6 +55,7 @@ class ChatService:
         store: ConversationStore,
         endpoints: EndpointService,
         planning: PlanningService,
+        spending: SpendingService,
         *,
         now: Clock = clock_now,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -61,7 +63,7 @@ class ChatService:
         self._store = store
         self._planning = planning
         self._now = now
-        self._replies = Replies(store, endpoints, planning, now=now, checkpoint_seconds=checkpoint_seconds)
+        self._replies = Replies(store, endpoints, planning, spending, now=now, checkpoint_seconds=checkpoint_seconds)
         self._turns: dict[str, _Turns] = {}
         self._saving: set[asyncio.Task[Any] | None] = set()
         self._closing = False
@@ -93,7 +95,9 @@ class ChatService:
         else:
             await self._run(conversation_id, prompt.id, emit, options, saved=prompt)
 
-    async def edit(self, conversation_id: str, message_id: str, text: str, emit: Emit) -> None:
+    async def edit(
+        self, conversation_id: str, message_id: str, text: str, emit: Emit, options: Options | None = None
+    ) -> None:
         """Ask again in other words: a new branch beside that message, answered. Raises as ``send``."""
         _require_text(text)
         self._claim(conversation_id)
@@ -106,9 +110,11 @@ class ChatService:
         except BaseException:
             self._release(conversation_id)
             raise
-        await self._run(conversation_id, prompt.id, emit, None, saved=prompt)
+        await self._run(conversation_id, prompt.id, emit, options, saved=prompt)
 
-    async def regenerate(self, conversation_id: str, message_id: str, emit: Emit) -> None:
+    async def regenerate(
+        self, conversation_id: str, message_id: str, emit: Emit, options: Options | None = None
+    ) -> None:
         """Another reply in a new branch: beside that reply, or to that prompt.
 
         A reply that failed without a word is replaced. Prompts that waited behind it follow.
@@ -132,7 +138,7 @@ class ChatService:
         except BaseException:
             self._release(conversation_id)
             raise
-        await self._run(conversation_id, prompt_id, emit, None, replaced=message_id)
+        await self._run(conversation_id, prompt_id, emit, options, replaced=message_id)
 
     async def ask_unsaved(
         self, conversation: Conversation, branch: Sequence[MessageHeader], text: str, emit: Emit, options: Options
@@ -142,7 +148,7 @@ class ChatService:
         prompt = self._prompt(text, parent_id=branch[-1].id if branch else None)
         await emit(PromptSaved(prompt))
         arriving = Arriving(self._empty_reply(prompt.id, self._planning.model_of(conversation, options)))
-        await self._replies.write_unsaved(arriving, conversation, branch, prompt, emit, options)
+        await self._replies.write_unsaved(arriving, Asked(conversation, branch, prompt, options), emit)
 
     def stop(self, conversation_id: str, *, forget_queue: bool = False) -> bool:
         """Stop the reply that is running; whether there was one. What arrived is kept.
@@ -246,6 +252,8 @@ class ChatService:
             while await self._reply(conversation_id, prompt_id, emit, options or Options(), replaced) and turns.queue:
                 prompt_id, emit = turns.queue.popleft()
                 replaced = None
+                # Nobody was asked about those that waited.
+                options = replace(options or Options(), over_cap=False)
         finally:
             self._release(conversation_id)
 
@@ -270,8 +278,8 @@ class ChatService:
             await self._replies.begin(conversation_id, arriving, adopt=adopt)
             turns.arriving = arriving
         try:
-            branch = tree.path_to(prompt_id)[:-1]
-            return await self._replies.write(arriving, conversation, branch, prompt, emit, options)
+            asked = Asked(conversation, tree.path_to(prompt_id)[:-1], prompt, options)
+            return await self._replies.write(arriving, asked, emit)
         finally:
             turns.arriving = None
 

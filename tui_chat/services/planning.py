@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from tui_chat.core.calibration import Calibration
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.models import Conversation, MemorySettings, MessageHeader, ModelRef
 from tui_chat.core.ports import ConversationStore
+from tui_chat.core.recall import Hit
 from tui_chat.core.settings import Settings
+from tui_chat.core.summary import Summary
 from tui_chat.core.tree import Tree
 from tui_chat.memory import strategy
 from tui_chat.memory.payload import sent_ids, with_payload
 from tui_chat.memory.request import Request
 from tui_chat.services.endpoints import ContextWindow, EndpointService
+from tui_chat.services.learned import Known, Learned
+
+if TYPE_CHECKING:
+    from tui_chat.services.recalling import RecallService
+    from tui_chat.services.summaries import SummaryService
 
 LOW = 0.5
 """Trimming in blocks: over a limit the window drops to this share of it, and the prompt cache stays warm meanwhile."""
+
+LONG_BRANCH = 2_000
+LONG_DRAFT = 50_000
+"""Messages, and characters, above which a plan is not made on the event loop: more than 5 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What holds for one request only; None where the conversation's or the user's settings do.
 
-    An empty ``system_prompt`` is none at all.
+    An empty ``system_prompt`` is none at all. ``over_cap`` says that the person was asked and wants it
+    sent although it exceeds a limit of spending.
     """
 
     model: ModelRef | None = None
@@ -34,6 +46,7 @@ class Options:
     context_window: int | None = None
     reserve: int | None = None
     system_prompt: str | None = None
+    over_cap: bool = False
 
     def applied_to(self, conversation: Conversation) -> Conversation:
         """The conversation as this request sees it."""
@@ -44,11 +57,23 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a plan goes by beside the branch: the model's window, how its tokens are counted, the window's anchor."""
+    """What a plan goes by beside the branch: the model's window, and what its requests taught."""
 
     window: ContextWindow
-    calibration: Calibration = field(default_factory=Calibration)
-    anchor_id: str | None = None
+    known: Known = field(default_factory=Known)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a strategy needs from elsewhere for one draft; a problem is a word or sentence for ``core.sentences``."""
+
+    hits: tuple[Hit, ...] = ()
+    hits_problem: str = ""
+    summary: Summary | None = None
+    summary_problem: str = ""
+
+
+NOTHING = Gathered()
 
 
 class PlanningService:
@@ -60,30 +85,66 @@ class PlanningService:
         endpoints: EndpointService,
         settings: Callable[[], Settings],
         *,
+        recall: RecallService | None = None,
+        summaries: SummaryService | None = None,
         fallback_model: ModelRef | None = None,
     ) -> None:
         self._store = store
         self._endpoints = endpoints
         self._settings = settings
+        self._recall = recall
+        self._summaries = summaries
         self._fallback_model = fallback_model
+        self._learned = Learned(store)
 
     def model_of(self, conversation: Conversation, options: Options | None = None) -> ModelRef | None:
         """Which model answers there."""
         chosen = options.model if options else None
         return chosen or conversation.model or self._settings().model or self._fallback_model
 
+    def memory_of(self, conversation: Conversation, options: Options | None = None) -> MemorySettings:
+        """What is remembered there, and for this request."""
+        memory = conversation.memory or self._settings().memory
+        if options is None:
+            return memory
+        return replace(
+            memory,
+            strategy=options.strategy or memory.strategy,
+            max_messages=memory.max_messages if options.max_messages is None else options.max_messages,
+        )
+
+    # -- what a plan goes by ------------------------------------------------------------------
+
     async def basis(self, conversation: Conversation, options: Options | None = None, *, ask: bool = False) -> Basis:
         """What is known now; with ``ask`` the server may be asked for its context window."""
         model = self.model_of(conversation, options) or ModelRef("", "")
         window = await self._endpoints.window(model, ask=ask)
-        kept = await self._store.value(_calibration_key(model))
-        anchor = await self._store.value(f"anchor:{conversation.id}")
-        known = json.loads(anchor) if anchor else {}
-        return Basis(
-            window,
-            _calibration(kept),
-            known.get("message") if known.get("rules") == self._rules(conversation, options) else None,
-        )
+        return Basis(window, await self._learned.known(conversation.id, model))
+
+    def needs_gathering(self, conversation: Conversation, options: Options | None = None) -> bool:
+        """Whether a plan there needs more than ``preview`` can know by itself."""
+        return self.memory_of(conversation, options).strategy in ("summary", "retrieval")
+
+    async def gather(
+        self,
+        conversation: Conversation,
+        branch: Sequence[MessageHeader],
+        draft: str | None,
+        options: Options | None = None,
+        *,
+        wait: bool,
+    ) -> Gathered:
+        """What the strategy needs for this draft; without ``wait`` it may say that it is not ready."""
+        memory = self.memory_of(conversation, options)
+        if memory.strategy == "retrieval" and self._recall is not None and draft is not None:
+            found = await self._recall.find(conversation, branch, draft, scope=memory.scope, wait=wait)
+            return Gathered(hits=found.hits, hits_problem=found.problem)
+        if memory.strategy == "summary" and self._summaries is not None:
+            summary = await self._summaries.newest(conversation.id, branch)
+            return Gathered(summary=summary, summary_problem=self._summaries.problem(conversation.id))
+        return NOTHING
+
+    # -- plans ----------------------------------------------------------------------------------
 
     def preview(
         self,
@@ -94,27 +155,54 @@ class PlanningService:
         options: Options | None = None,
         *,
         draft_id: str | None = None,
+        gathered: Gathered = NOTHING,
     ) -> ContextPlan:
         """What would be sent after this branch, and why; pure, without the payload."""
         options = options or Options()
-        memory = self._memory_of(conversation)
-        window = basis.window
+        memory = self.memory_of(conversation, options)
+        window, known = basis.window, basis.known
         if options.context_window is not None:
             window = ContextWindow(options.context_window, assumed=False)
+        calibration = known.calibration
         request = Request(
             draft=draft,
             draft_id=draft_id,
             system_prompt=conversation.system_prompt,
-            max_messages=memory.max_messages if options.max_messages is None else options.max_messages,
+            max_messages=memory.max_messages,
             context_window=window.tokens,
             assumed=window.assumed,
             reserved_for_reply=options.reserve,
             low=LOW if memory.trim == "blocks" else 1.0,
-            anchor_id=basis.anchor_id,
-            factor=basis.calibration.factor,
-            calibrated=basis.calibration.is_calibrated,
+            anchor_id=known.anchors.on(branch, self._rules(conversation, options)),
+            factor=calibration.factor,
+            calibrated=calibration.is_calibrated,
+            calibrated_others=calibration.is_calibrated_for_others,
+            residual=known.last.residual(calibration.factor) if known.last else 0,
+            summary=gathered.summary,
+            summary_problem=gathered.summary_problem,
+            ranked=gathered.hits,
+            ranking_problem=gathered.hits_problem,
         )
-        return strategy(options.strategy or memory.strategy).plan(branch, request)
+        return strategy(memory.strategy).plan(branch, request)
+
+    async def look(
+        self,
+        conversation: Conversation,
+        branch: Sequence[MessageHeader],
+        draft: str | None,
+        basis: Basis,
+        options: Options | None = None,
+        *,
+        draft_id: str | None = None,
+        wait: bool = False,
+    ) -> ContextPlan:
+        """The same with what must be gathered for it; a long one is made beside the event loop."""
+        gathered = await self.gather(conversation, branch, draft, options, wait=wait)
+
+        def make() -> ContextPlan:
+            return self.preview(conversation, branch, draft, basis, options, draft_id=draft_id, gathered=gathered)
+
+        return await asyncio.to_thread(make) if is_long(branch, draft) else make()
 
     async def plan(self, conversation_id: str, draft: str | None, options: Options | None = None) -> ContextPlan:
         """What would be sent there with this draft, to the byte. Opens no connection, stores nothing."""
@@ -135,47 +223,35 @@ class PlanningService:
         """The plan with its payload; with ``ask`` the server may be asked for its context window."""
         conversation = options.applied_to(conversation)
         basis = await self.basis(conversation, options, ask=ask)
-        plan = self.preview(conversation, branch, draft, basis, options, draft_id=draft_id)
+        plan = await self.look(conversation, branch, draft, basis, options, draft_id=draft_id, wait=True)
         bodies = await self._store.bodies(sent_ids(plan))
-        texts = {message_id: body.text for message_id, body in bodies.items()}
-        return with_payload(plan, system_prompt=conversation.system_prompt, texts=texts, draft=draft)
+        return with_payload(plan, system_prompt=conversation.system_prompt, bodies=bodies, draft=draft)
 
     # -- what a sent plan teaches -----------------------------------------------------------------
 
-    async def remember_sent(self, conversation: Conversation, plan: ContextPlan, options: Options) -> None:
+    async def remember_sent(
+        self, conversation: Conversation, branch: Sequence[MessageHeader], plan: ContextPlan, options: Options
+    ) -> None:
         """The plan is about to be sent: its window's anchor holds until the rules change."""
         if plan.anchor is not None:
-            kept = {"message": plan.anchor, "rules": self._rules(conversation, options)}
-            await self._store.set_value(f"anchor:{conversation.id}", json.dumps(kept))
+            rules = self._rules(conversation, options)
+            await self._learned.remember_anchor(conversation.id, plan.anchor, branch, rules)
 
-    async def learn(self, model: ModelRef, plan: ContextPlan, input_tokens: int) -> None:
+    async def learn(self, conversation_id: str, model: ModelRef, plan: ContextPlan, input_tokens: int) -> None:
         """The server's own count of what that plan sent: from now on its model's tokens are counted better."""
-        kept = await self._store.value(_calibration_key(model))
-        after = _calibration(kept).with_figure(plan.uncorrected, input_tokens)
-        await self._store.set_value(_calibration_key(model), json.dumps(after.to_json()))
+        await self._learned.remember_count(conversation_id, model, plan, input_tokens)
 
-    async def is_calibrated(self, model: ModelRef) -> bool:
-        """Whether enough of the server's own counts are known for that model."""
-        return _calibration(await self._store.value(_calibration_key(model))).is_calibrated
+    async def is_calibrated(self, model: ModelRef, plan: ContextPlan) -> bool:
+        """Whether enough of the server's own counts are known for that model and such letters."""
+        return (await self._learned.calibration(model)).is_calibrated_for(plan)
 
-    # -- inside -------------------------------------------------------------------------------------
-
-    def _memory_of(self, conversation: Conversation) -> MemorySettings:
-        return conversation.memory or self._settings().memory
-
-    def _rules(self, conversation: Conversation, options: Options | None) -> list[str]:
+    def _rules(self, conversation: Conversation, options: Options | None) -> tuple[str, ...]:
         """What an anchor was made under; a change of any of it drops the anchor."""
-        memory = self._memory_of(conversation)
-        return [str(self.model_of(conversation, options)), memory.strategy, str(memory.max_messages), memory.trim]
+        memory = self.memory_of(conversation, options)
+        model = self.model_of(conversation, options)
+        return str(model), memory.strategy, str(memory.max_messages), memory.trim
 
 
-def _calibration(kept: str | None) -> Calibration:
-    try:
-        return Calibration.from_json(json.loads(kept)) if kept else Calibration()
-    except ValueError:
-        # Another version's, or damaged: it is learned again within two answers.
-        return Calibration()
-
-
-def _calibration_key(model: ModelRef) -> str:
-    return f"calibration:{model}"
+def is_long(branch: Sequence[MessageHeader], draft: str | None) -> bool:
+    """Whether planning takes so long that a key would feel it."""
+    return len(branch) > LONG_BRANCH or len(draft or "") > LONG_DRAFT

@@ -13,6 +13,9 @@ from tui_chat.services.chat import ChatService
 from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.library import LibraryService
 from tui_chat.services.planning import PlanningService
+from tui_chat.services.recalling import RecallService
+from tui_chat.services.spending import SpendingService
+from tui_chat.services.summaries import SummaryService
 from tui_chat.services.transfer import TransferService
 
 RECOVERY_UNCONFIRMED = "recovery-unconfirmed"
@@ -47,6 +50,9 @@ class Services:
     library: LibraryService
     endpoints: EndpointService
     transfer: TransferService
+    spending: SpendingService
+    summaries: SummaryService
+    recall: RecallService
     keys: Keys
 
     async def check_integrity(self) -> str:
@@ -56,6 +62,7 @@ class Services:
     async def close(self) -> None:
         """Stop the turns, wait for their saves, close the connections and the file."""
         await self.chat.close()
+        await self.recall.close()
         await self.endpoints.close()
         await self.library.close()
 

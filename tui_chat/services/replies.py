@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from tui_chat.core.calibration import cut_by_server
 from tui_chat.core.clock import Clock
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.digest import digest_of
-from tui_chat.core.errors import ContextTooLong, EmptyReply, NoModel, OverBudget, StoreFailed, TuiChatError
+from tui_chat.core.errors import ContextTooLong, EmptyReply, NoModel, OverBudget, OverCap, StoreFailed, TuiChatError
 from tui_chat.core.events import (
     Delta,
     Finished,
@@ -26,10 +27,12 @@ from tui_chat.core.events import (
 )
 from tui_chat.core.models import Conversation, Message, MessageHeader, ModelRef, Status, clean_surrogates
 from tui_chat.core.ports import ConversationStore, Removal
+from tui_chat.core.prices import CAP_HINT
 from tui_chat.core.sentences import cut_sentence, error_sentence
 from tui_chat.services.arriving import ENDINGS, Arriving
 from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.planning import Options, PlanningService
+from tui_chat.services.spending import SpendingService
 
 Emit = Callable[[TurnEvent], Awaitable[None]]
 
@@ -40,6 +43,16 @@ RETRY_SECONDS = 1.0
 """How long after a failed save of a finished reply it is tried again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a reply answers: a prompt, the branch before it, and what holds for this request only."""
+
+    conversation: Conversation
+    branch: Sequence[MessageHeader]
+    prompt: Message
+    options: Options
+
+
 class Replies:
     """Writes replies into the history as they arrive. Saves are tasks of their own, which a cancel does not cut."""
 
@@ -48,6 +61,7 @@ class Replies:
         store: ConversationStore,
         endpoints: EndpointService,
         planning: PlanningService,
+        spending: SpendingService,
         *,
         now: Clock,
         checkpoint_seconds: float,
@@ -55,6 +69,7 @@ class Replies:
         self._store = store
         self._endpoints = endpoints
         self._planning = planning
+        self._spending = spending
         self._now = now
         self._checkpoint_seconds = checkpoint_seconds
         self._closing = asyncio.Event()
@@ -71,20 +86,12 @@ class Replies:
             self._save(self._take_back(conversation_id, reply.id))
             raise
 
-    async def write(
-        self,
-        arriving: Arriving,
-        conversation: Conversation,
-        branch: Sequence[MessageHeader],
-        prompt: Message,
-        emit: Emit,
-        options: Options,
-    ) -> bool:
+    async def write(self, arriving: Arriving, asked: Asked, emit: Emit) -> bool:
         """Plan and stream it, announce and save its end; whether it is complete. Cancelling stops it."""
         keeper = asyncio.create_task(self._keep(arriving))
         status, failure = Status.FAILED, None
         try:
-            await self._converse(arriving, conversation, branch, prompt, emit, options, saved=True)
+            await self._converse(arriving, asked, emit, saved=True)
             status = Status.COMPLETE
         except asyncio.CancelledError:
             status = Status.STOPPED
@@ -96,22 +103,14 @@ class Replies:
             raise
         finally:
             keeper.cancel()
-            await asyncio.shield(self._save(self._settle(arriving.ended(status, failure), failure, emit)))
+            await asyncio.shield(self._save(self._end(arriving, asked, arriving.ended(status, failure), failure, emit)))
         return status is Status.COMPLETE
 
-    async def write_unsaved(
-        self,
-        arriving: Arriving,
-        conversation: Conversation,
-        branch: Sequence[MessageHeader],
-        prompt: Message,
-        emit: Emit,
-        options: Options,
-    ) -> None:
+    async def write_unsaved(self, arriving: Arriving, asked: Asked, emit: Emit) -> None:
         """The same without the history: nothing of it is stored."""
         status, failure = Status.STOPPED, None
         try:
-            await self._converse(arriving, conversation, branch, prompt, emit, options, saved=False)
+            await self._converse(arriving, asked, emit, saved=False)
             status = Status.COMPLETE
         except TuiChatError as error:
             status, failure = Status.FAILED, error
@@ -124,56 +123,70 @@ class Replies:
 
     # -- the conversation with the model ------------------------------------------------------
 
-    async def _converse(
-        self,
-        arriving: Arriving,
-        conversation: Conversation,
-        branch: Sequence[MessageHeader],
-        prompt: Message,
-        emit: Emit,
-        options: Options,
-        *,
-        saved: bool,
-    ) -> None:
+    async def _converse(self, arriving: Arriving, asked: Asked, emit: Emit, *, saved: bool) -> None:
         """Plan, send exactly the plan, and take what comes. Raises what made it fail."""
         await emit(ReplyStarted(arriving.reply))
         model = arriving.reply.model
         if model is None:
             raise NoModel("No model is chosen.", hint="Choose one with ctrl+o, or name one: --model ENDPOINT/NAME.")
         provider = await self._endpoints.provider(model)
-        plan = await self._planning.request(conversation, branch, prompt.text, options, draft_id=prompt.id, ask=True)
+        plan = await self._plan(asked, model)
         arriving.plan = plan
         await emit(PlanReady(plan))
-        if plan.error is not None:
-            hint = "Shorten the prompt, or let fewer messages be sent."
-            if plan.budget.assumed:
-                hint = f"{hint} The model's context window is not known; set it with its endpoint (f2)."
-            raise OverBudget(error_sentence(plan.error), hint=hint)
+        _require_room(plan)
+        if not asked.options.over_cap and (sentence := await self._spending.over(asked.conversation.id, model, plan)):
+            raise OverCap(sentence, hint=CAP_HINT)
         if saved:
             await self._store.keep_digest(arriving.reply.id, digest_of(plan))
-            await self._planning.remember_sent(conversation, plan, options)
+            await self._planning.remember_sent(asked.conversation, asked.branch, plan, asked.options)
         try:
             async with aclosing(provider.stream(plan, model=model.name)) as deltas:
                 async for delta in deltas:
                     await self._take(arriving, delta, emit)
+        except asyncio.CancelledError:
+            arriving.costs = True  # whoever hangs up has the services work all the same
+            raise
         except ContextTooLong as error:
-            if error.limit:
-                await self._endpoints.learn_window(model, error.limit)
+            await self._learn_limit(asked, model, plan, error, saved=saved)
             raise
         if saved and arriving.usage is not None:
-            await self._learn(arriving, model, plan, arriving.usage.input_tokens)
+            await self._learn(arriving, asked, model, plan, arriving.usage.input_tokens)
         if not any(arriving.pieces):
             what = "The model thought, but gave no answer." if arriving.thinking else "The model gave no answer."
             raise EmptyReply(what, hint=ENDINGS.get(arriving.finished or "", "Try again, or try another model."))
 
-    async def _learn(self, arriving: Arriving, model: ModelRef, plan: ContextPlan, real: int) -> None:
+    async def _plan(self, asked: Asked, model: ModelRef) -> ContextPlan:
+        prompt, options = asked.prompt, asked.options
+        return await self._planning.request(
+            asked.conversation, asked.branch, prompt.text, options, draft_id=prompt.id, ask=True
+        )
+
+    async def _learn(self, arriving: Arriving, asked: Asked, model: ModelRef, plan: ContextPlan, real: int) -> None:
         """Count better from now on by what the server counted; where it counted far too little, it has cut."""
         limit = None if plan.budget.assumed else plan.budget.context_window
-        calibrated = await self._planning.is_calibrated(model)
+        calibrated = await self._planning.is_calibrated(model, plan)
         if cut_by_server(plan.totals.tokens, real, calibrated=calibrated, limit=limit):
             arriving.note = cut_sentence(plan.totals.tokens, real)
         elif real > 0:
-            await self._planning.learn(model, plan, real)
+            await self._planning.learn(asked.conversation.id, model, plan, real)
+
+    async def _learn_limit(
+        self, asked: Asked, model: ModelRef, plan: ContextPlan, error: ContextTooLong, *, saved: bool
+    ) -> None:
+        """The refusal may say what the model takes, and how many tokens it counted."""
+        if error.limit:
+            await self._endpoints.learn_window(model, error.limit)
+        if saved and error.needed:
+            await self._planning.learn(asked.conversation.id, model, plan, error.needed)
+
+    async def _enter(self, arriving: Arriving, asked: Asked) -> None:
+        """Enter what the request cost in the ledger. A ledger that cannot be written costs no reply."""
+        plan, model = arriving.plan, arriving.reply.model
+        came = arriving.usage or arriving.pieces or arriving.thinking or arriving.finished
+        if (came or arriving.costs) and plan is not None and model is not None:
+            with suppress(StoreFailed):
+                text = "".join((*arriving.thinking, *arriving.pieces))
+                await self._spending.record(asked.conversation.id, model, plan, arriving.usage, text)
 
     @staticmethod
     async def _take(arriving: Arriving, delta: Delta, emit: Emit) -> None:
@@ -205,6 +218,13 @@ class Replies:
             else:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(arriving.spoke.wait(), self._checkpoint_seconds)
+
+    async def _end(
+        self, arriving: Arriving, asked: Asked, reply: Message, failure: TuiChatError | None, emit: Emit
+    ) -> None:
+        """Enter the cost, then settle: who is told that it ended finds both."""
+        await self._enter(arriving, asked)
+        await self._settle(reply, failure, emit)
 
     async def _settle(self, reply: Message, failure: TuiChatError | None, emit: Emit) -> None:
         """Save, then announce; where saving fails it is announced all the same, and tried until it succeeds."""
@@ -238,6 +258,15 @@ class Replies:
         self.saving.add(task)
         task.add_done_callback(self.saving.discard)
         return task
+
+
+def _require_room(plan: ContextPlan) -> None:
+    """Raises OverBudget where the plan sends nothing."""
+    if plan.error is not None:
+        hint = "Shorten the prompt, or let fewer messages be sent."
+        if plan.budget.assumed:
+            hint = f"{hint} The model's context window is not known; set it with its endpoint (f2)."
+        raise OverBudget(error_sentence(plan.error), hint=hint)
 
 
 async def _announce(event: TurnEvent, emit: Emit) -> None:

@@ -219,7 +219,7 @@ class SummaryService:
             return
         real = answer.usage.input_tokens
         limit = None if plan.budget.assumed else plan.budget.context_window
-        calibrated = (await self._learned.calibration(model)).is_calibrated
+        calibrated = (await self._learned.calibration(model)).is_calibrated_for(plan)
         if cut_by_server(plan.totals.tokens, real, calibrated=calibrated, limit=limit):
             what = "The server has probably not read all that was to be summarised."
             raise NotSummarised(what, hint=cut_sentence(plan.totals.tokens, real))

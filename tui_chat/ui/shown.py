@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from tui_chat.core.headers import header_of
 from tui_chat.core.models import Conversation, Message, MessageHeader
 from tui_chat.core.tree import Tree
 from tui_chat.services.endpoints import ASSUMED_CONTEXT_WINDOW, ContextWindow
 from tui_chat.services.planning import Basis
+
+if TYPE_CHECKING:
+    from tui_chat.core.catalogue import ModelFacts
 
 ASSUMED = Basis(ContextWindow(ASSUMED_CONTEXT_WINDOW, assumed=True))
 
@@ -24,6 +28,8 @@ class Shown:
     tree: Tree
     stored: bool = True
     basis: Basis = ASSUMED
+    facts: ModelFacts | None = None
+    """What the shipped table says of its model: list prices."""
 
     @property
     def id(self) -> str:

@@ -27,6 +27,7 @@ from tui_chat.core.models import Conversation, MessageHeader
 from tui_chat.core.ports import Body, FoundServer, ListedConversation
 from tui_chat.core.tree import Tree
 from tui_chat.services.endpoints import GUIDE_MODEL, reach
+from tui_chat.services.planning import is_long
 from tui_chat.services.program import Program, Services
 from tui_chat.ui.shown import ASSUMED, Shown
 from tui_chat.ui.widgets.chat_transcript import ChatTranscript
@@ -96,6 +97,8 @@ class ChatShell(Screen[None]):
         """The message whose text the prompt holds instead of a draft."""
         self.live_plan: ContextPlan | None = None
         """What was sent for the reply that is being written."""
+        self._planned: str | None = None
+        """The conversation that ``plan`` is of."""
         self._found: Sequence[FoundServer] | None = None
         self._plan_timer: Timer | None = None
         self._filter_timer: Timer | None = None
@@ -182,8 +185,10 @@ class ChatShell(Screen[None]):
             return
         for ask in (False, True):
             basis = await services.planning.basis(shown.conversation, ask=ask)
-            if shown.id == self.shown.id and basis != self.shown.basis:
-                self.shown = replace(self.shown, basis=basis)
+            model = services.planning.model_of(shown.conversation)
+            facts = await services.spending.facts(model) if model else None
+            if shown.id == self.shown.id and (basis, facts) != (self.shown.basis, self.shown.facts):
+                self.shown = replace(self.shown, basis=basis, facts=facts)
                 self.replan()
 
     # -- the plan of the draft --------------------------------------------------------------------
@@ -203,19 +208,41 @@ class ChatShell(Screen[None]):
 
     def replan(self) -> None:
         """Show what would be sent with the draft as it is, and mark what would not."""
+        self.workers.cancel_group(self, "plan")
         if self.services is None:
-            self.plan = None
-        else:
-            draft = self.prompt.draft if self.prompt.draft.strip() else None
-            shown = self.shown
+            self._show_plan(None)
+            return
+        planning, shown = self.services.planning, self.shown
+        draft = self.prompt.draft if self.prompt.draft.strip() else None
+        branch = self.planned_branch()
+        self.gauge.queued = len(self.services.chat.queued(shown.id))
+        if self.live_plan is not None and draft is None:
             # While a reply is written and nothing new is typed, what it was asked with stays on show.
-            self.plan = (self.live_plan if draft is None else None) or self.services.planning.preview(
-                shown.conversation, self.planned_branch(), draft, shown.basis
-            )
-            self.gauge.queued = len(self.services.chat.queued(shown.id))
-        self.warning.show_plan(self.plan)
-        self.gauge.show_plan(self.plan)
-        self.transcript.show_plan(self.plan)
+            self._show_plan(self.live_plan)
+        elif planning.needs_gathering(shown.conversation) or is_long(branch, draft):
+            if self._planned != shown.id:
+                self._show_plan(None)  # another conversation's plan would be a lie
+            self._replan_beside(shown, branch, draft)
+        else:
+            self._show_plan(planning.preview(shown.conversation, branch, draft, shown.basis))
+
+    @work(group="plan", exclusive=True)
+    @reporting
+    async def _replan_beside(self, shown: Shown, branch: Sequence[MessageHeader], draft: str | None) -> None:
+        """A plan that takes long, or that asks an index: first what is known at once, then all of it."""
+        planning = self.require_services().planning
+        for wait in (False, True):
+            plan = await planning.look(shown.conversation, branch, draft, shown.basis, wait=wait)
+            self._show_plan(plan)
+            if not any(warning.code == "not_searched" and warning.why == "building" for warning in plan.warnings):
+                return
+
+    def _show_plan(self, plan: ContextPlan | None) -> None:
+        self.plan = plan
+        self._planned = None if plan is None else self.shown.id
+        self.warning.show_plan(plan)
+        self.gauge.show_plan(plan, self.shown.facts)
+        self.transcript.show_plan(plan)
 
     @on(TextArea.Changed, "#prompt")
     def _draft_changed(self) -> None:

@@ -142,22 +142,6 @@ class ConversationActions(Showing):
         await self.services.library.set_system_prompt(self.shown.id, text.strip() and text)
         await self.reload()
 
-    async def action_use_full(self) -> None:
-        """Send the whole conversation with each prompt."""
-        await self._use_strategy("full")
-
-    async def action_use_window(self) -> None:
-        """Send the newest messages with each prompt."""
-        await self._use_strategy("window")
-
-    async def _use_strategy(self, name: str) -> None:
-        if self.services is None:
-            return
-        await self.ensure_stored(self.shown)
-        memory = self.shown.conversation.memory or self.program.settings.memory
-        await self.services.library.set_memory(self.shown.id, replace(memory, strategy=name))
-        await self.reload()
-
     # -- removing, and taking it back ---------------------------------------------------------------------
 
     async def action_delete_conversation(self) -> None:

@@ -11,14 +11,14 @@ from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef, Role
 from tui_chat.services.endpoints import GUIDE, reach
 from tui_chat.services.planning import Options
+from tui_chat.ui.screens.before_sending import BeforeSending
 from tui_chat.ui.screens.chat_shell import reporting
-from tui_chat.ui.screens.showing import Showing
 
 if TYPE_CHECKING:
     from tui_chat.ui.screens.inspection import Inspection
 
 
-class Inspecting(Showing):
+class Inspecting(BeforeSending):
     """Shows to the byte what goes out, or what the model saw when it gave a reply."""
 
     @work(group="dialog")
@@ -26,7 +26,12 @@ class Inspecting(Showing):
     async def action_inspect(self) -> None:
         """What the next prompt would send, with the draft as it is."""
         if self.services is not None:
-            await self._show_inspection(await self._next())
+            await self._inspect_next()
+
+    async def _inspect_next(self) -> None:
+        while await self._show_inspection(await self._next()):
+            draft = self.prompt.draft
+            await self.choose_memory(None, self.planned_branch(), draft if draft.strip() else None)
 
     @work(group="dialog")
     @reporting
@@ -40,15 +45,19 @@ class Inspecting(Showing):
         if header.role is Role.ASSISTANT and past is None:
             self.say("What the model saw for this reply was not kept: it came before, or from elsewhere.")
             return
-        await self._show_inspection(past or await self._next())
+        if past is not None:
+            await self._show_inspection(past)
+        else:
+            await self._inspect_next()
 
-    async def _show_inspection(self, inspection: Inspection) -> None:
+    async def _show_inspection(self, inspection: Inspection) -> bool:
+        """Show it; whether the person wants something else to be remembered."""
         from tui_chat.ui.screens.inspector import InspectorScreen
 
         async def read(message_id: str) -> str:
             return (await self.require_services().library.message(message_id)).text
 
-        await self.app.push_screen_wait(InspectorScreen(inspection, read=read, now=self._now))
+        return await self.app.push_screen_wait(InspectorScreen(inspection, read=read, now=self._now)) is True
 
     async def _next(self) -> Inspection:
         services, shown = self.require_services(), self.shown
@@ -80,7 +89,9 @@ class Inspecting(Showing):
 
         services, tree = self.require_services(), self.shown.tree
         ids = [entry.id for entry in plan.entries if entry.id is not None and entry.id in tree]
-        bodies = await services.library.bodies(ids)
+        times = {message_id: tree[message_id].created_at for message_id in ids}
+        times |= {each.id: each.created_at for each in plan.quotations}
+        bodies = await services.library.bodies(list(times))
         usage = (await services.library.message(past_reply)).usage if past_reply else None
         try:
             endpoint = services.endpoints.endpoint(model.endpoint)
@@ -91,7 +102,7 @@ class Inspecting(Showing):
         return Inspection(
             plan=plan,
             excerpts={message_id: first_line(body.text) for message_id, body in bodies.items()},
-            times={message_id: tree[message_id].created_at for message_id in ids},
+            times=times,
             raw=raw,
             model=model.name,
             host=self.top_bar.host if past_reply is None else "",

@@ -65,14 +65,18 @@ class Layers(VerticalScroll, can_focus=True):
         super().__init__(Container(*cards))
 
 
-class InspectorScreen(ModalScreen[None]):
-    """Shows one request and changes nothing. ``read`` gives the texts that are not in the plan."""
+class InspectorScreen(ModalScreen[bool]):
+    """Shows one request and changes nothing. ``read`` gives the texts that are not in the plan.
+
+    True where the person wants to choose what the model remembers.
+    """
 
     BINDINGS = [
         *TURN,
         Binding("1", "show('sent')", TABS["sent"], id="inspector.sent", tooltip="Every entry and why", show=False),
         Binding("2", "show('raw')", TABS["raw"], id="inspector.raw", tooltip="The bytes as they are sent", show=False),
         Binding("3", "show('layers')", TABS["layers"], id="inspector.layers", tooltip="What is where", show=False),
+        Binding("m", "memory", "Memory", id="inspector.memory", tooltip="Choose what the model remembers"),
         Binding("escape,f3,q", "close", "Close", id="inspector.close", tooltip="Back to where you were"),
     ]
 
@@ -150,9 +154,17 @@ class InspectorScreen(ModalScreen[None]):
 
         self.notify(await copy(self.app, self._inspection.raw.decode(errors="replace")), markup=False)
 
+    def action_memory(self) -> None:
+        """Choose what is remembered, and see what changes."""
+        self.dismiss(True)
+
     def action_close(self) -> None:
         """Back."""
-        self.dismiss(None)
+        self.dismiss(False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A past request can no longer be changed."""
+        return not self._inspection.past if action == "memory" else True
 
 
 def _raw(inspection: Inspection) -> Iterator[Widget]:

@@ -28,7 +28,7 @@ SHORT = 15
 
 REASONS: Mapping[Reason, Words] = {
     Reason.SYSTEM: Words("system prompt", "Sent: the system prompt goes with every request."),
-    Reason.TOOLS: Words("tools", "Sent: what the model may call goes with every request."),
+    Reason.TOOLS: Words("no result", "Sent in place of a result that never came, so that no call stands alone."),
     Reason.DRAFT: Words("your message", "Sent: this is the message to be answered."),
     Reason.FULL: Words("all is sent", "Sent: with the full history every message is."),
     Reason.WINDOW: Words("in the window", "Sent: it is among the newest messages."),
@@ -49,7 +49,7 @@ REASONS: Mapping[Reason, Words] = {
 
 KINDS: Mapping[Kind, tuple[str, str]] = {
     Kind.SYSTEM: ("system prompt", "system prompts"),
-    Kind.TOOLS: ("tools", "tools"),
+    Kind.TOOLS: ("stand-in for a result", "stand-ins for results"),
     Kind.MESSAGE: ("message", "messages"),
     Kind.SUMMARY: ("summary", "summaries"),
     Kind.RETRIEVED: ("quotation", "quotations"),

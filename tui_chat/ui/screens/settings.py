@@ -21,10 +21,10 @@ from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.services.endpoints import GUIDE
 from tui_chat.services.program import RECOVERY_UNCONFIRMED, Program, Services
 from tui_chat.ui.forms import AskScreen, Card, Choices, LineScreen, Pick, Said
-from tui_chat.ui.screens.settings_rows import FEWEST, MOST, Does, Line, Security, lines, stepped
+from tui_chat.ui.screens.settings_rows import CAPS, FEWEST, MOST, Does, Line, Security, lines, stepped, with_cap
 from tui_chat.ui.text import clean_line, plain
 
-_LABEL_WIDTH = 19
+_LABEL_WIDTH = 24
 
 
 class Lines(Choices):
@@ -145,6 +145,8 @@ class SettingsScreen(ModalScreen[Settings]):
                 self._edit_endpoint(line.endpoint)
             case Does.NUMBER:
                 self._ask_number()
+            case Does.CAP:
+                self._ask_cap(line.name)
             case Does.THEME:
                 self._choose_theme()
             case Does.KEYRING:
@@ -228,6 +230,20 @@ class SettingsScreen(ModalScreen[Settings]):
         )
         if line is not None:
             self._change(replace(self._settings, memory=replace(memory, max_messages=int(line))))
+
+    @work(group="form")
+    async def _ask_cap(self, name: str) -> None:
+        caps = self._settings.caps
+        value = getattr(caps, name)
+
+        def problem(line: str) -> str:
+            return "" if with_cap(caps, name, line) is not None else "A number above 0, or nothing for no limit."
+
+        screen = LineScreen(CAPS[name], "" if value is None else str(value), text="Empty: no limit.", check=problem)
+        line = await self.app.push_screen_wait(screen)
+        changed = None if line is None else with_cap(caps, name, line)
+        if changed is not None:
+            self._change(replace(self._settings, caps=changed))
 
     @work(group="form")
     async def _choose_theme(self) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.core.settings import Caps, Endpoint, Settings
 from tui_chat.ui.screens.reach import whereto
+from tui_chat.ui.strategies import STRATEGIES
 
 FEWEST, MOST = 2, 1_000
 """Earlier messages that can be chosen here; the settings file takes more."""
@@ -22,6 +24,7 @@ class Does(StrEnum):
     MODEL = "model"
     ENDPOINT = "endpoint"
     NUMBER = "number"
+    CAP = "cap"
     THEME = "theme"
     KEYRING = "keyring"
     PASSPHRASE = "passphrase"
@@ -55,6 +58,7 @@ def lines(
     return [
         *_models(settings, endpoints),
         *_memory(settings),
+        *_caps(settings.caps),
         *_looks(settings),
         *_security(security),
         Line("Files"),
@@ -68,8 +72,9 @@ def stepped(settings: Settings, name: str, step: int, *, themes: Sequence[str]) 
     memory = settings.memory
     match name:
         case "strategy":
-            other = "full" if memory.strategy == "window" else "window"
-            return replace(settings, memory=replace(memory, strategy=other))
+            names = list(STRATEGIES)
+            place = names.index(memory.strategy) if memory.strategy in names else 0
+            return replace(settings, memory=replace(memory, strategy=names[(place + step) % len(names)]))
         case "max_messages":
             number = min(max(memory.max_messages + 2 * step, FEWEST), MOST)
             return replace(settings, memory=replace(memory, max_messages=number))
@@ -128,24 +133,67 @@ _TRIMS = {
 
 def _memory(settings: Settings) -> list[Line]:
     memory = settings.memory
-    is_window = memory.strategy == "window"
+    title, meaning = STRATEGIES.get(memory.strategy, (memory.strategy, ""))
     chosen = [
         Line("What the model sees"),
         Line(
-            "Earlier messages",
+            "Memory",
             "strategy",
-            "the newest" if is_window else "all",
-            "The newest that fit are sent with each message; the screen says what is not."
-            if is_window
-            else "The whole conversation is sent. Where it does not fit, nothing is sent and you are told.",
+            title.lower(),
+            f"In new conversations: {meaning}. The palette changes it for one.",
             Does.STEP,
         ),
     ]
-    if is_window:
+    if memory.strategy != "full":
         hint = "So many earlier messages, yours and the model's alike, as far as they fit the model."
         chosen.append(Line("At most", "max_messages", f"{memory.max_messages:,} messages", hint, Does.NUMBER))
+    if memory.strategy in ("window", "retrieval"):
         chosen.append(Line("Trimming", "trim", *_TRIMS[memory.trim], Does.STEP))
     return chosen
+
+
+CAPS = {
+    "conversation_tokens": "Tokens a conversation",
+    "day_tokens": "Tokens a day",
+    "month_tokens": "Tokens a month",
+    "conversation_usd": "Dollars a conversation",
+    "day_usd": "Dollars a day",
+    "month_usd": "Dollars a month",
+}
+
+
+def _caps(caps: Caps) -> list[Line]:
+    tokens = "Sent and answered, as the services count them. Over it you are asked before anything is sent."
+    dollars = "At list prices, where they are known; the service's own bill counts. Over it you are asked."
+    return [
+        Line("Limits of spending"),
+        *(
+            Line(label, name, _cap(getattr(caps, name)), dollars if name.endswith("usd") else tokens, Does.CAP)
+            for name, label in CAPS.items()
+        ),
+    ]
+
+
+def _cap(value: float | None) -> str:
+    if value is None:
+        return "no limit"
+    return f"{value:,}" if isinstance(value, int) else f"${value:,.2f}"
+
+
+def with_cap(caps: Caps, name: str, text: str) -> Caps | None:
+    """The limits with this one as it was typed, empty for none; None where that is no limit."""
+    plain = text.strip().replace(",", "").removeprefix("$").strip()
+    if not plain:
+        return replace(caps, **{name: None})
+    try:
+        value: Any = float(plain) if name.endswith("usd") else int(plain)
+    except ValueError:
+        return None
+    return replace(caps, **{name: value}) if 0 < value < LARGEST_CAP else None
+
+
+LARGEST_CAP = 10**12
+"""A limit above it is a slip of the finger, or none."""
 
 
 def _looks(settings: Settings) -> list[Line]:

@@ -143,6 +143,7 @@ class Showing(Drafts):
     def _forget_shown(self) -> None:
         """Nothing of the conversation that was on show may act on the next one; its edit is kept and resumed."""
         self.live_reply = self.live_plan = None
+        self.gauge.counted = None
         self.stop_waiting()
         self.edited = None
         self.editing_line.remove_class("-on")
@@ -159,7 +160,8 @@ class Showing(Drafts):
     async def reread(self, *, place: Place | None = None) -> None:
         """Read the tree again where the branch on show became another one; the draft is left alone."""
         opened, bodies = await self._read(self.shown.id)
-        self.take_over(Shown(opened.conversation, opened.tree, basis=self.shown.basis))
+        shown = self.shown
+        self.take_over(Shown(opened.conversation, opened.tree, basis=shown.basis, facts=shown.facts))
         self._draw(bodies, place)
 
     async def reload(self, conversation_id: str | None = None) -> None:

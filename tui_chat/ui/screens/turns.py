@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 
-from tui_chat.core.errors import TuiChatError
+from tui_chat.core.errors import ContextTooLong, TuiChatError
 from tui_chat.core.events import (
     PlanReady,
     PromptSaved,
@@ -19,19 +19,21 @@ from tui_chat.core.events import (
     TurnEnded,
     TurnEvent,
 )
-from tui_chat.core.models import Message, Role, Status
+from tui_chat.core.models import Message, MessageHeader, Role, Status
+from tui_chat.core.sentences import trim_question
 from tui_chat.services.endpoints import GUIDE_MODEL
+from tui_chat.services.planning import Options
 from tui_chat.services.replies import Emit
+from tui_chat.ui.screens.before_sending import BeforeSending
 from tui_chat.ui.screens.chat_shell import reporting
 from tui_chat.ui.screens.drafts import Unsent
-from tui_chat.ui.screens.showing import Showing
 from tui_chat.ui.widgets.prompt import PromptInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
 
-class Turns(Showing):
+class Turns(BeforeSending):
     """One call goes down, events come up; the screen reads nothing back during a turn."""
 
     # -- sending ------------------------------------------------------------------------------
@@ -47,19 +49,35 @@ class Turns(Showing):
             self.prompt.restore(text)
             self.say("The history is still locked; your prompt is kept.")
             return
-        unsent = Unsent(self.shown, text, self.edited)
-        if unsent.edited is not None and self.services.chat.is_replying(self.shown.id):
+        replying = self.services.chat.is_replying(self.shown.id)
+        if self.edited is not None and replying:
             self.prompt.restore(text)
             self.say("A reply is being written; esc stops it.")
             return
+        branch = self.planned_branch()
+        # One that waits behind a reply is not asked about: nobody knows yet what will stand before it.
+        if not replying and self.must_ask(self.shown, branch, text):
+            self.prompt.restore(text)  # until the answer it is a draft like any other: kept, and not lost
+            self.ask_first(branch, text, partial(self._take_and_hand_over, text))
+            return
+        self._hand_over(text, Options())
+
+    def _take_and_hand_over(self, typed: str, text: str, options: Options) -> None:
+        """Take what was agreed on out of the prompt; what was typed behind it stays."""
+        self.prompt.draft = self.prompt.draft.removeprefix(typed).removeprefix("\n")
+        self._hand_over(text, options)
+
+    def _hand_over(self, text: str, options: Options) -> None:
+        """Send it, or keep it until it can be."""
+        services, unsent = self.require_services(), Unsent(self.shown, text, self.edited)
         self.unsent.append(unsent)
         if unsent.edited is not None:
-            self.services.library.remember_branch("edit", self.shown.id, self.shown.tree.head)
+            services.library.remember_branch("edit", self.shown.id, self.shown.tree.head)
             self.cancel_edit()
-        self._send(unsent)
+        self._send(unsent, options)
 
     @work(group="turn")
-    async def _send(self, unsent: Unsent) -> None:
+    async def _send(self, unsent: Unsent, options: Options) -> None:
         """Never exclusive: an exclusive worker would cancel the reply that is running."""
         chat, conversation_id = self.require_services().chat, unsent.shown.id
 
@@ -71,9 +89,9 @@ class Turns(Showing):
         try:
             await self.ensure_stored(unsent.shown)
             if unsent.edited is not None:
-                await chat.edit(conversation_id, unsent.edited, unsent.text, emit)
+                await chat.edit(conversation_id, unsent.edited, unsent.text, emit, options)
             else:
-                await chat.send(conversation_id, unsent.text, emit)
+                await chat.send(conversation_id, unsent.text, emit, options)
         except TuiChatError as error:
             if unsent in self.unsent:
                 await self.give_back(unsent)
@@ -98,6 +116,7 @@ class Turns(Showing):
                 await self._show_start(reply)
             case PlanReady(plan):
                 self.live_plan = plan
+                self.gauge.counted = None
                 self.replan()
             case TextDelta(text) if self.live_reply:
                 self.words_came()
@@ -145,6 +164,7 @@ class Turns(Showing):
     async def _show_end(self, reply: Message, error: TuiChatError | None) -> None:
         if self.live_reply == reply.id:
             self.live_reply = self.live_plan = None
+            self.gauge.counted = reply.usage
         self.take_over(self.shown.with_message(reply))
         self.transcript.settle(reply)
         if error is not None and reply.error != error.sentence:
@@ -158,6 +178,25 @@ class Turns(Showing):
         self.transcript.show_queued(self.require_services().chat.queued(self.shown.id))
         self.replan()
         await self.refresh_list()
+        if isinstance(error, ContextTooLong):
+            self._offer_to_trim(reply, error)
+
+    @work(group="dialog")
+    @reporting
+    async def _offer_to_trim(self, reply: Message, error: ContextTooLong) -> None:
+        """The server refused the length: what it said is known now. Asking again is the person's decision."""
+        if reply.id not in self.shown.tree or self.app.screen is not self:
+            return
+        header = self.shown.tree[reply.id]
+        branch, prompt = self.shown.tree.path_to(header.parent_id)[:-1], header.parent_id or ""
+        text = (await self.require_services().library.message(prompt)).text
+        basis = await self.require_services().planning.basis(self.shown.conversation)
+        self.shown = replace(self.shown, basis=basis)
+        plan = await self.look_at(branch, text)
+        from tui_chat.ui.forms import AskScreen
+
+        if await self.app.push_screen_wait(AskScreen("Too long for this model", trim_question(error, plan))):
+            self._regenerate(reply.id, branch, text)
 
     # -- stopping, asking again -----------------------------------------------------------------
 
@@ -188,7 +227,32 @@ class Turns(Showing):
             return
         if shown.tree[message_id].has_text and shown.tree[message_id].role is Role.ASSISTANT:
             services.library.remember_branch("another reply", shown.id, shown.tree.head)
-        self._ask(lambda emit: services.chat.regenerate(shown.id, message_id, emit), shown.id)
+        self._begin_again(message_id)
+
+    @work(group="turn")
+    @reporting
+    async def _begin_again(self, message_id: str) -> None:
+        """Ask what there is to ask, as for a new prompt, then have it answered again."""
+        header = self.shown.tree[message_id]
+        prompt = header.id if header.role is Role.USER else header.parent_id
+        if prompt is None:
+            self.say("There is no prompt before this message to answer again.")
+            return
+        text = (await self.require_services().library.message(prompt)).text
+        self._regenerate(message_id, self.shown.tree.path_to(prompt)[:-1], text)
+
+    def _regenerate(self, message_id: str, branch: Sequence[MessageHeader], text: str) -> None:
+        services, conversation_id = self.require_services(), self.shown.id
+
+        def go_on(_: str, options: Options) -> None:
+            self._ask(
+                lambda emit: services.chat.regenerate(conversation_id, message_id, emit, options), conversation_id
+            )
+
+        if self.must_ask(self.shown, branch, text):
+            self.ask_first(branch, text, go_on, may_cut=False)
+        else:
+            go_on(text, Options())
 
     def _message_to_answer(self) -> str | None:
         """The current message of the transcript where it has the focus, else the last one."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
 from tui_chat.core.context import ContextPlan
-from tui_chat.core.sentences import budget_sentence, gauge_sentence, request_tokens, tokens_sentence
+from tui_chat.core.models import Usage
+from tui_chat.core.prices import price_details, price_of, price_sentence
+from tui_chat.core.sentences import budget_sentence, counted_sentence, gauge_sentence, request_tokens, tokens_sentence
+
+if TYPE_CHECKING:
+    from tui_chat.core.catalogue import ModelFacts
 
 _BAR = 8
 _EIGHTHS = "·▁▂▃▄▅▆▇"
@@ -16,7 +23,9 @@ _NARROW = 60
 
 
 class ContextGauge(Widget):
-    """``~1,880 of 5,485 tokens  ▇▇▆·····  34 %``: the whole request against the budget's ``input``.
+    """``~1,880 of 5,485 tokens  ▇▇▆·····  34 % · ~$0.002 + reply · last 1,902 + 310``: how full the room is.
+
+    The whole request against the budget's ``input``; its list price; what the server counted last.
 
     The room is the context window less what is kept for the reply and the estimate's margin, so
     100 % is where messages begin to be dropped; the tooltip says how it comes about. Under 60
@@ -36,12 +45,22 @@ class ContextGauge(Widget):
     queued: reactive[int] = reactive(0)
     """Prompts that wait for the running reply."""
 
-    def show_plan(self, plan: ContextPlan | None) -> None:
-        """Show this plan's size; None shows nothing."""
+    counted: reactive[Usage | None] = reactive(None)
+    """What the server counted of the last request, where that is known: shown without ``~``."""
+
+    price: reactive[str] = reactive("")
+
+    def show_plan(self, plan: ContextPlan | None, facts: ModelFacts | None = None) -> None:
+        """Show this plan's size, and what sending it costs where ``facts`` know a price; None shows nothing."""
+        price = None if plan is None or plan.error else price_of(facts, plan.totals.tokens)
         self.plan = plan
+        self.price = "" if price is None else price_sentence(price)
         self.set_class(plan is not None and request_tokens(plan) > plan.budget.input, "-over")
+        said = [] if plan is None else [gauge_sentence(plan), budget_sentence(plan)]
+        if facts is not None and price is not None:
+            said.append(price_details(facts, price))
         # A Content: a str would be parsed as markup.
-        self.tooltip = None if plan is None else Content(f"{gauge_sentence(plan)}\n{budget_sentence(plan)}")
+        self.tooltip = Content("\n".join(said)) if said else None
 
     def render(self) -> Content:
         """The longest form that fits."""
@@ -50,14 +69,19 @@ class ContextGauge(Widget):
             return Content(queued.removesuffix(" · "))
         share = _share(self.plan)
         tokens = tokens_sentence(self.plan)
+        percent = f"{share:.0%}".replace("%", " %")
+        last = "" if self.counted is None else f" · last {counted_sentence(self.counted)}"
+        price = f" · {self.price}" if self.price else ""
         forms = [
-            f"{queued}{tokens}  {_bar(share)}  {share:.0%}".replace("%", " %"),
-            f"{queued}{tokens}  {share:.0%}".replace("%", " %"),
-            f"{queued}~{request_tokens(self.plan):,} · {share:.0%}".replace("%", " %"),
-            f"{queued}{share:.0%}".replace("%", " %"),
+            f"{queued}{tokens}  {_bar(share)}  {percent}{price}{last}",
+            f"{queued}{tokens}  {_bar(share)}  {percent}{price}",
+            f"{queued}{tokens}  {percent}{price}",
+            f"{queued}{tokens}  {percent}",
+            f"{queued}~{request_tokens(self.plan):,} · {percent}",
+            f"{queued}{percent}",
         ]
         if self.app.size.width < _NARROW:
-            del forms[0]
+            del forms[:2]
         return Content(next((form for form in forms if cell_len(form) <= self.content_size.width), forms[-1]))
 
 

@@ -1,0 +1,169 @@
+"""What the model gets to remember of a conversation: the strategies, and what each would send now."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.getters import query_one
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+
+from tui_chat.core.context import ContextPlan
+from tui_chat.core.errors import TuiChatError
+from tui_chat.core.models import MemorySettings
+from tui_chat.core.prices import price_of, price_sentence
+from tui_chat.core.sentences import error_sentence, gauge_sentence
+from tui_chat.ui.forms import Card, Choices, Pick
+from tui_chat.ui.strategies import STRATEGIES
+from tui_chat.ui.text import plain
+
+if TYPE_CHECKING:
+    from tui_chat.core.catalogue import ModelFacts
+
+Look = Callable[[MemorySettings], Awaitable[ContextPlan]]
+"""Gives the plan of the draft as it would be with these settings."""
+
+_STEP = 2
+_MOST = 1_000
+
+
+class MemoryScreen(ModalScreen[MemorySettings | None]):
+    """Choose for one conversation; None where the person steps back. Nothing is sent by looking."""
+
+    BINDINGS = [
+        Binding("plus,equals_sign", "count(1)", "More", key_display="+", id="memory.more", tooltip="Two messages more"),
+        Binding("minus", "count(-1)", "Fewer", key_display="-", id="memory.fewer", tooltip="Two messages fewer"),
+        Binding("t", "trim", "Trimming", id="memory.trim", tooltip="One by one, or in blocks"),
+        Binding("a", "scope", "Where to look", id="memory.scope", tooltip="This conversation, or all of yours"),
+        Binding("escape,q", "back", "Back", id="memory.back", tooltip="Change nothing"),
+    ]
+
+    DEFAULT_CSS = """
+    MemoryScreen {
+        align: center middle;
+        & Card { width: 88; }
+        & #refused { color: $text-error; margin-bottom: 1; display: none; &.-on { display: block; } }
+        & #details { margin-top: 1; color: $text-muted; }
+    }
+    """
+
+    choices = query_one(Choices)
+    details = query_one("#details", Static)
+
+    def __init__(
+        self, memory: MemorySettings, look: Look, *, facts: ModelFacts | None = None, refused: bool = False
+    ) -> None:
+        super().__init__()
+        self._memory = memory
+        self._look = look
+        self._facts = facts
+        self._refused = refused
+        self._effects: dict[str, str] = {}
+
+    def compose(self) -> ComposeResult:
+        refusal = Static("", markup=False, id="refused")
+        yield Card(
+            "What the model remembers", refusal, Choices(id="strategies"), Static("", markup=False, id="details")
+        )
+
+    def on_mount(self) -> None:
+        """Begin at the one that holds."""
+        if self._refused:
+            self.query_one("#refused", Static).update(
+                plain("Not sent: the whole conversation does not fit. Choose what is left out; your prompt is kept.")
+            )
+            self.query_one("#refused").add_class("-on")
+        self._draw()
+        names = list(STRATEGIES)
+        self.choices.highlighted = names.index(self._memory.strategy) if self._memory.strategy in names else 0
+        self.choices.focus()
+        self._try_all()
+
+    # -- drawing --------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        at = self.choices.highlighted
+        self.choices.clear_options()
+        self.choices.add_options([Pick(self._line(name), name) for name in STRATEGIES])
+        self.choices.highlighted = at
+        memory = self._memory
+        trim = (
+            "one by one, as each comes" if memory.trim == "exact" else "in blocks, which keeps a service's cache warm"
+        )
+        scope = "this conversation" if memory.scope == "conversation" else "all of your conversations"
+        lines = (
+            f"Window: at most {memory.max_messages:,} earlier messages (+ -), always within the token budget as well",
+            f"Trimming: {trim} (t)",
+            f"Retrieval looks in {scope} (a)",
+        )
+        self.details.update(plain("\n".join(lines)))
+
+    def _line(self, name: str) -> Content:
+        title, meaning = STRATEGIES[name]
+        mark = "●" if name == self._memory.strategy else "○"
+        effect = self._effects.get(name, "…")
+        return Content.assemble(f"{mark} ", (title, "bold"), f": {meaning}\n", (f"    {effect}", "$text-muted"))
+
+    # -- trying -----------------------------------------------------------------------------------
+
+    @work(group="try", exclusive=True)
+    async def _try_all(self) -> None:
+        """What each would send with the draft as it is."""
+        for name in STRATEGIES:
+            try:
+                self._effects[name] = self._effect(await self._look(replace(self._memory, strategy=name)))
+            except TuiChatError as error:
+                self._effects[name] = str(error)
+            self._draw()
+
+    def _effect(self, plan: ContextPlan) -> str:
+        if plan.error is not None:
+            return error_sentence(plan.error)
+        said = [gauge_sentence(plan)]
+        for warning in plan.warnings:
+            if warning.code == "not_summarised":
+                said.append(f"a summary of {warning.count:,} would be made first")
+            elif warning.code == "summarised":
+                said.append(f"{warning.count:,} as a summary")
+            elif warning.found:
+                said.append(f"{warning.found:,} of them found relevant")
+        if (price := price_of(self._facts, plan.totals.tokens)) is not None:
+            said.append(price_sentence(price))
+        return " · ".join(said)
+
+    # -- what the keys do --------------------------------------------------------------------------
+
+    def action_count(self, direction: int) -> None:
+        """Another number of messages, the next even one."""
+        count = self._memory.max_messages + direction * _STEP
+        count -= count % _STEP
+        self._change(replace(self._memory, max_messages=max(0, min(_MOST, count))))
+
+    def action_trim(self) -> None:
+        """The other way of trimming."""
+        self._change(replace(self._memory, trim="blocks" if self._memory.trim == "exact" else "exact"))
+
+    def action_scope(self) -> None:
+        """The other place to look in: all conversations only by this choice."""
+        scope = "all" if self._memory.scope == "conversation" else "conversation"
+        self._change(replace(self._memory, scope=scope))
+
+    def _change(self, memory: MemorySettings) -> None:
+        self._memory = memory
+        self._draw()
+        self._try_all()
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        if isinstance(event.option, Pick):
+            self.dismiss(replace(self._memory, strategy=str(event.option.value)))
+
+    def action_back(self) -> None:
+        """Change nothing."""
+        self.dismiss(None)
