@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
+from operator import attrgetter
 from typing import NamedTuple
 
 from tui_chat.core.context import PlanError, TokenBudget
@@ -167,7 +168,9 @@ def _blend(known: float, unknown: float, share: float) -> float:
 
 
 def _has_tools(branch: Sequence[MessageHeader]) -> bool:
-    return any(header.role is Role.TOOL or header.calls or header.answers for header in branch)
+    # At every key, over ten thousand messages: by maps, without a step of Python for each.
+    marks = (map(attrgetter(name), branch) for name in ("calls", "answers"))
+    return any(map(any, marks)) or Role.TOOL in map(attrgetter("role"), branch)
 
 
 def _dense_tokens(texts: Sequence[MessageHeader | _Text]) -> int:
@@ -182,8 +185,8 @@ def _dense_tokens(texts: Sequence[MessageHeader | _Text]) -> int:
 
 def _share_of_others(texts: Sequence[MessageHeader | _Text]) -> float:
     """The letters that are not Latin, as a share of all."""
-    letters = sum(text.letters for text in texts)
-    return sum(text.other_letters for text in texts) / letters if letters else 0.0
+    letters = sum(map(attrgetter("letters"), texts))
+    return sum(map(attrgetter("other_letters"), texts)) / letters if letters else 0.0
 
 
 def _error(fixed: Fixed, request: Request) -> PlanError | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from operator import attrgetter
 
 from tui_chat.core.context import (
     ContextPlan,
@@ -29,6 +31,9 @@ SENT = frozenset({Reason.SYSTEM, Reason.DRAFT, Reason.FULL, Reason.WINDOW, Reaso
 
 QUOTED = frozenset({Reason.RETRIEVED, Reason.EXCERPT})
 """The reasons for which a message is carried inside the draft's."""
+
+_LEFT = frozenset(Reason) - SENT - QUOTED - {Reason.TOOLS}
+_entry = partial(tuple.__new__, Entry)
 
 UNSAVED_DRAFT = "draft"
 """The id that a draft without one takes where quotations must name what carries them."""
@@ -102,19 +107,21 @@ def compose(strategy: str, setting: Setting, decision: Decision) -> ContextPlan:
         entries.send(None, Kind.SYSTEM, Role.SYSTEM, Reason.SYSTEM, fixed.system)
     summary = decision.summary
     sent = 0
-    for index, header in enumerate(branch):
-        reason, size = reasons[index], setting.sizes[index]
+    leave, cancelled = entries.all.append, setting.tools.cancelled
+    for index, (header, reason, size) in enumerate(zip(branch, reasons, setting.sizes, strict=True)):
+        if reason in _LEFT:
+            # Most of a long conversation, at every key: no call that can be saved.
+            leave(_entry((header.id, Kind.MESSAGE, header.role, False, reason, size, None, None)))
+            continue
         if reason in SENT:
             if summary is not None and reason is Reason.WINDOW:
                 entries.send_summary(summary, request)
                 summary = None
             entries.send(header.id, Kind.MESSAGE, header.role, reason, size)
             sent += header.tokens + MESSAGE_TOKENS
-        elif reason in QUOTED:
-            entries.quote(header.id, Kind.MESSAGE, header.role, reason, size, quoted_in)
         else:
-            entries.leave(header, reason, size)
-        calls = setting.tools.cancelled.get(index)
+            entries.quote(header.id, Kind.MESSAGE, header.role, reason, size, quoted_in)
+        calls = cancelled.get(index)
         if calls and reason in SENT:
             # The synthetic results are a message of their own, so that the inspector shows them as such.
             entries.send(None, Kind.TOOLS, Role.TOOL, Reason.TOOLS, cancelled_size(calls, request))
@@ -136,8 +143,8 @@ def compose(strategy: str, setting: Setting, decision: Decision) -> ContextPlan:
         # Together: the block is a part of this message's text.
         tokens = fixed.draft + (request.corrected(decision.block_tokens) if quoted_in else 0)
         entries.send(request.draft_id or quoted_in, Kind.DRAFT, Role.USER, Reason.DRAFT, tokens)
-    tokens = fixed.request + sum(each.tokens for each in entries.all if each.inside is None and each.sent)
-    earlier = sum(reason in SENT or reason in QUOTED for reason in reasons)
+    tokens = fixed.request + entries.tokens
+    earlier = len(branch) - sum(map(_LEFT.__contains__, reasons))
     return ContextPlan(
         strategy=strategy,
         budget=fixed.budget,
@@ -159,10 +166,12 @@ class _Entries:
 
     all: list[Entry] = field(default_factory=list)
     order: int = 0
+    tokens: int = 0
 
     def send(self, id: str | None, kind: Kind, role: Role, reason: Reason, tokens: int) -> None:
         self.all.append(Entry(id, kind, role, True, reason, tokens, self.order))
         self.order += 1
+        self.tokens += tokens
 
     def send_summary(self, summary: Summary, request: Request) -> None:
         tokens = request.corrected(summary_tokens(summary))
@@ -202,6 +211,8 @@ def _unsendable(header: MessageHeader) -> Reason:
 
 def _about_attachments(branch: Sequence[MessageHeader], reasons: Sequence[Reason]) -> tuple[Warning, ...]:
     """Those of messages that are sent, or would be: what is dropped or excluded is told of as a whole."""
+    if not any(map(attrgetter("attachments"), branch)):
+        return ()
     told = SENT | {Reason.ATTACHMENT_UNSUPPORTED}
     count = sum(1 for header, reason in zip(branch, reasons, strict=True) if header.attachments and reason in told)
     return (Warning("attachment_unsupported", count, len(branch)),) if count else ()

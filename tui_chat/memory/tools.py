@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from tui_chat.core.models import MessageHeader, Role
 
@@ -37,7 +38,7 @@ def tool_pairs(branch: Sequence[MessageHeader]) -> ToolPairs:
     What is never sent stands between nothing. Ids need only be unique within one exchange: some servers
     number the calls of every answer from 0. A message of several results is an orphan as a whole.
     """
-    if not any(header.calls or header.role is Role.TOOL for header in branch):
+    if not any(map(attrgetter("calls"), branch)) and Role.TOOL not in map(attrgetter("role"), branch):
         return _NONE
     orphans = set()
     cancelled: dict[int, tuple[str, ...]] = {}

@@ -31,7 +31,9 @@ def sizes_of(branch: Sequence[MessageHeader], request: Request) -> list[int]:
     """What each message of the branch costs, in tokens."""
     if request.factor == 1:
         return [header.tokens + MESSAGE_TOKENS for header in branch]
-    return [request.corrected(header.tokens + MESSAGE_TOKENS) for header in branch]
+    # Chats are of few lengths: each is corrected once.
+    corrected = {tokens: request.corrected(tokens + MESSAGE_TOKENS) for tokens in {each.tokens for each in branch}}
+    return [corrected[header.tokens] for header in branch]
 
 
 def cancelled_size(calls: Sequence[str], request: Request) -> int:
@@ -63,7 +65,9 @@ def units_of(branch: Sequence[MessageHeader], sizes: Sequence[int], request: Req
             excluded = excluded or header.excluded
             if sendable[index]:
                 messages += 1
-                tokens += sizes[index] + standing_in.get(index, 0)
+                tokens += sizes[index]
+                if standing_in:
+                    tokens += standing_in.get(index, 0)
         has_head = start >= first_head
         units.append(Unit(start, end, messages, tokens, has_head, pinned and has_head and not excluded, excluded))
     return units
