@@ -6,7 +6,8 @@ deltas, and exactly one ``TurnEnded`` for every ``ReplyStarted``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import TuiChatError
@@ -38,10 +39,14 @@ class UsageReported:
 
 @dataclass(frozen=True, slots=True)
 class RetryScheduled:
-    """The server was busy before its first byte: the request is tried again after so many seconds."""
+    """The server was busy before its first byte: the request is tried again after so many seconds.
+
+    Setting ``now`` cuts the wait short; a cancel ends it and the turn.
+    """
 
     seconds: float
     reason: str
+    now: asyncio.Event = field(default_factory=asyncio.Event, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Protocol
@@ -49,8 +50,9 @@ async def exchange(
     retry = 0
     while isinstance(outcome := await ask(), Refused):
         wait = _wait(outcome, retry, chance)
-        yield RetryScheduled(wait, str(outcome.error))
-        await sleep(wait)
+        scheduled = RetryScheduled(wait, str(outcome.error))
+        yield scheduled
+        await _rest(sleep(wait), scheduled.now)
         retry += 1
     try:
         read = reader(outcome.speaker, outcome.content_type)
@@ -59,6 +61,17 @@ async def exchange(
                 yield delta
     finally:
         await outcome.close()
+
+
+async def _rest(sleep: Awaitable[None], now: asyncio.Event) -> None:
+    """Until the wait is over, or somebody will not wait."""
+    tasks = {asyncio.ensure_future(sleep), asyncio.ensure_future(now.wait())}
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _wait(refused: Refused, retry: int, chance: Chance) -> float:
