@@ -203,6 +203,20 @@ async def test_a_draft_of_100_kb_is_known_by_its_rarest_words(index: BranchIndex
     assert "m30" == found[0]
 
 
+async def test_a_term_that_is_given_more_often_counts_more(index: BranchIndex) -> None:
+    await put(index, branch(*["x", "red", "x", "x", "x", "blue", "x"], every=24 * HOUR))
+
+    assert "m1" == (await ids_found(index, "red", "red", "red", "blue"))[0]
+    assert "m5" == (await ids_found(index, "red", "blue", "blue", "blue"))[0]
+
+
+async def test_of_too_many_terms_those_that_are_given_more_often_are_kept(index: BranchIndex) -> None:
+    rare = [f"rare{number}" for number in range(2 * MOST_TERMS)]
+    await put(index, branch("the door", *rare, *["a door"] * 9))
+
+    assert "m0" in await ids_found(index, "door", "door", "door", *rare)
+
+
 # -- keeping it in step ------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
@@ -132,20 +133,20 @@ class BranchIndex:
     def _rank(self, terms: Sequence[str], limit: int) -> Sequence[Hit]:
         if self._table is None or limit < 1:
             return ()
-        wanted = _expressions(terms)
-        if len(wanted) > MOST_TERMS:
-            wanted = self._rarest(wanted)
+        times = _expressions(terms)
+        wanted = list(times) if len(times) <= MOST_TERMS else self._rarest(times)
         if not wanted:
             return ()
-        scores = smoothed(self._table.best(" OR ".join(wanted), MOST_SMOOTHED), lambda place: self._held[place].sitting)
+        expression = " OR ".join(each for each in wanted for _ in range(times[each]))
+        scores = smoothed(self._table.best(expression, MOST_SMOOTHED), lambda place: self._held[place].sitting)
         best = sorted(scores.items(), key=lambda each: (-each[1], -each[0]))[:limit]
         return [self._held[place].hit._replace(score=score) for place, score in best]
 
-    def _rarest(self, expressions: Sequence[str]) -> list[str]:
-        """Those of them that occur, in the fewest messages."""
-        counts = zip(self._the_table().counts(expressions, MOST_COUNTED), expressions, strict=True)
-        found = [(count, each) for count, each in counts if count]
-        return [each for _, each in sorted(found, key=lambda of: of[0])[:MOST_TERMS]]
+    def _rarest(self, times: Mapping[str, int]) -> list[str]:
+        """Those of them that occur: first what is asked for more than once, then what is in the fewest messages."""
+        counts = zip(times, self._the_table().counts(list(times), MOST_COUNTED), strict=True)
+        found = [(-times[each], count, each) for each, count in counts if count]
+        return [each for _, _, each in sorted(found, key=lambda of: of[:2])[:MOST_TERMS]]
 
     def _the_table(self) -> Table:
         if self._table is None:
@@ -235,8 +236,8 @@ def _form(text: str) -> str:
 _MOST_LETTERS = 200
 
 
-def _expressions(terms: Sequence[str]) -> list[str]:
-    """Each word as a quoted phrase, in which nothing is syntax; longer ones are no words."""
+def _expressions(terms: Sequence[str]) -> Counter[str]:
+    """Each word as a quoted phrase, in which nothing is syntax, with how often it is asked for; no endless words."""
     words = (clean_surrogates(word) for term in terms for word in term.split())
-    phrases = dict.fromkeys(match(word) for word in words if len(word) <= _MOST_LETTERS)
-    return [phrase for phrase in phrases if phrase]
+    phrases = (match(word) for word in words if len(word) <= _MOST_LETTERS)
+    return Counter(phrase for phrase in phrases if phrase)
