@@ -147,6 +147,15 @@ def test_a_greeting_before_the_first_prompt_is_summarised_too() -> None:
     assert "s" * 13 + "W" * 10 == reasons(plan)
 
 
+def test_a_result_that_nothing_asked_for_is_no_source_and_keeps_its_exchange_from_nothing() -> None:
+    branch = chat("uao" + "ua" * 10)
+
+    made = made_from(due(branch, strategy_.plan(branch, ROOMY), None))
+
+    assert ["m0", "m1", "m3"] == [source.id for source in made.sources[:3]]
+    assert "sses" == reasons(strategy_.plan(branch, replace(ROOMY, summary=made)))[:4]
+
+
 # -- when it no longer holds ---------------------------------------------------------------------------------
 
 

@@ -119,8 +119,7 @@ def table(bench: MakeBench) -> SetTable:
         await made.store.import_conversations([(CHAT, messages or talk(TEXTS))])
         await made.store.set_head(CHAT.id, (messages or talk(TEXTS))[-1].id)
         options = Options(strategy="summary", max_messages=max_messages, context_window=context_window)
-        service = SummaryService(made.store, made.endpoints, spending=made.spending, now=made.clock)
-        return Table(made, provider, service, options)
+        return Table(made, provider, made.summaries, options)
 
     return make
 
@@ -658,7 +657,7 @@ async def test_only_the_newest_few_are_kept(table: SetTable) -> None:
 async def test_before_anything_was_said_there_is_none(bench: MakeBench) -> None:
     made = bench(ScriptedProvider())
 
-    assert await SummaryService(made.store, made.endpoints).newest("not stored yet", ()) is None
+    assert await made.summaries.newest("not stored yet", ()) is None
 
 
 # -- in the user's words --------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class SummaryService:
         store: ConversationStore,
         endpoints: EndpointService,
         *,
-        spending: SpendingService | None = None,
+        spending: SpendingService,
         now: Clock = clock_now,
     ) -> None:
         self._store = store
@@ -189,9 +189,8 @@ class SummaryService:
         """The model's answer to one piece, where it can stand for it."""
         model = asked.model
         provider = await self._endpoints.provider(model)
-        over = await self._spending.over(asked.conversation_id, model, plan) if self._spending else None
-        if over is not None and not asked.over_cap:
-            raise OverCap(over, hint=CAP_HINT)
+        if not asked.over_cap and (sentence := await self._spending.over(asked.conversation_id, model, plan)):
+            raise OverCap(sentence, hint=CAP_HINT)
         answer = _Answer()
         try:
             async with aclosing(provider.stream(plan, model=model.name)) as deltas:
@@ -208,8 +207,6 @@ class SummaryService:
         return answer.text_within(most)
 
     async def _enter(self, plan: ContextPlan, answer: _Answer, asked: _Asked) -> None:
-        if self._spending is None:
-            return
         with suppress(StoreFailed):
             await self._spending.record(asked.conversation_id, asked.model, plan, answer.usage, answer.all)
 
