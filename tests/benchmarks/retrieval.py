@@ -64,7 +64,7 @@ async def print_speed(messages: int) -> None:
     await index.close()
 
 
-def _questions(branch: Sequence[Passage], number: int) -> list[Sequence[str]]:
+def _questions(branch: Sequence[Passage], number: int) -> Sequence[Sequence[str]]:
     """Words of one message each, without the commonest of all, which stand for the stop words."""
     choose = random.Random(1)
     counts = Counter(word for each in branch for word in each.text.split())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
+from typing import NamedTuple
 
 from tui_chat.core.context import ContextPlan, Limit, Quotation, Reason, Warning
 from tui_chat.core.models import MessageHeader
@@ -48,21 +50,39 @@ class Retrieval:
         """The window, and beside it the best quotations that fit, in the order in which they were written."""
         setting = Setting.of(branch, request)
         view = _window(setting)
+        places = _places(setting, view)
         quotations: tuple[Quotation, ...] = ()
         if setting.fixed.error is None and request.draft is not None and not request.ranking_problem:
-            quotations = _in_order(_packed(_worth_quoting(setting, view), _room(view), request), branch)
+            packed = _packed(_worth_quoting(request.ranked, places), _room(view), request)
+            quotations = _in_order(packed, places, branch)
         return compose(
             self.name,
             setting,
             Decision(
                 units=view.decided,
-                warnings=tuple(_warnings(setting, view, {each.id for each in quotations})),
+                warnings=tuple(_warnings(request, view, [places[each.id] for each in quotations if each.id in places])),
                 error=setting.fixed.error,
                 anchor=view.anchor,
                 quotations=quotations,
                 block_tokens=block_tokens(quotations),
             ),
         )
+
+
+class _Place(NamedTuple):
+    """Which of the branch's messages one that was found is, and what its unit's reason is (None: of no unit)."""
+
+    number: int
+    reason: Reason | None
+    has_text: bool
+
+    @property
+    def is_sent(self) -> bool:
+        return self.reason in SENT
+
+    @property
+    def is_quotable(self) -> bool:
+        return self.has_text and not self.is_sent and self.reason not in (Reason.EXCLUDED, None)
 
 
 def _window(setting: Setting) -> View:
@@ -77,72 +97,80 @@ def _room(view: View) -> int:
     return min(MOST_QUOTED, int(view.room * (1 - WINDOW_SHARE)), view.room - used)
 
 
-def _places(setting: Setting, view: View, *, sent: bool) -> dict[str, int]:
-    """Where the messages with a text stand on the branch that are sent - or that are not, and not excluded -, by id."""
-    branch, orphans = setting.branch, setting.tools.orphans
-    return {
-        branch[place].id: place
-        for unit, reason in view.decided
-        if (reason in SENT) == sent and reason is not Reason.EXCLUDED
-        for place in range(unit.start, unit.end)
-        if branch[place].has_text and place not in orphans
-    }
+def _places(setting: Setting, view: View) -> dict[str, _Place]:
+    """The places of those that were found, as far as they are on the branch, by id."""
+    found = {hit.id for hit in setting.request.ranked}
+    starts = [unit.start for unit, _ in view.decided]
+    places = {}
+    for index, header in enumerate(setting.branch):
+        if header.id in found:
+            unit, reason = view.decided[max(0, bisect(starts, index) - 1)] if starts else (None, None)
+            is_inside = unit is not None and unit.start <= index < unit.end and index not in setting.tools.orphans
+            places[header.id] = _Place(index, reason if is_inside else None, header.has_text)
+    return places
 
 
-def _worth_quoting(setting: Setting, view: View) -> Sequence[Hit]:
+def _worth_quoting(ranked: Sequence[Hit], places: Mapping[str, _Place]) -> Sequence[Hit]:
     """The hits that can be quoted, best first, without those far below the best; each text once."""
-    left_out, sent = _places(setting, view, sent=False), _places(setting, view, sent=True)
-    own = {header.id for header in setting.branch}
-    ranked = {hit.id: hit for hit in setting.request.ranked if (hit.conversation is None) == (hit.id in own)}
-    hits = [hit for hit in ranked.values() if hit.id not in own or hit.id in left_out]
+    known = {hit.id: hit for hit in ranked if (hit.conversation is None) == (hit.id in places)}
+    hits = [hit for hit in known.values() if hit.id not in places or places[hit.id].is_quotable]
     least = max((hit.score for hit in hits), default=0) * LEAST_SCORE
-    seen = {hit.twin for hit in ranked.values() if hit.id in sent} - {0}
+    seen = {hit.twin for hit in known.values() if hit.id in places and places[hit.id].is_sent} - {0}
     once: dict[int | str, Hit] = {}
     for hit in hits:
         if hit.score >= least and hit.twin not in seen:
             # Without a twin it is its own. A newer copy takes the place of the one that was found better.
             key = hit.twin or hit.id
-            if key not in once or _age(hit, left_out) > _age(once[key], left_out):
+            if key not in once or _age(hit, places) > _age(once[key], places):
                 once[key] = hit
     return list(once.values())
 
 
-def _age(hit: Hit, places: Mapping[str, int]) -> tuple[int, int]:
+def _age(hit: Hit, places: Mapping[str, _Place]) -> tuple[int, int]:
     """The greater the newer; of another conversation is older than all of this one."""
-    return places.get(hit.id, -1) if hit.conversation is None else -1, hit.created_at
+    return places[hit.id].number if hit.id in places else -1, hit.created_at
 
 
 def _packed(hits: Sequence[Hit], room: int, request: Request) -> Sequence[Quotation]:
     """Those that fit, the best first; what does not fit is passed over."""
     most = max(SHORTEST_PASSAGE, int(room / request.factor) // PARTS)
     packed: list[Quotation] = []
+    used = 0
     for hit in hits:
+        if request.corrected(used + min(hit.tokens, most)) > room:
+            continue  # seen without measuring what is written above it
         quotation = quotation_of(hit, most=most)
-        if request.corrected(block_tokens([*packed, quotation])) <= room:
+        tokens = block_tokens([*packed, quotation])
+        if request.corrected(tokens) <= room:
             packed.append(quotation)
+            used = tokens
     return packed
 
 
-def _in_order(quotations: Sequence[Quotation], branch: Sequence[MessageHeader]) -> tuple[Quotation, ...]:
+def _in_order(
+    quotations: Sequence[Quotation], places: Mapping[str, _Place], branch: Sequence[MessageHeader]
+) -> tuple[Quotation, ...]:
     """By time; those of this branch in its order, whatever their clocks say."""
     if not quotations:
         return ()
-    times = accumulate((header.created_at for header in branch), max)
-    places = {header.id: (time, place) for place, (header, time) in enumerate(zip(branch, times, strict=True))}
-    elsewhere = len(branch)
-    return tuple(sorted(quotations, key=lambda each: places.get(each.id, (each.created_at, elsewhere))))
+    times = list(accumulate((header.created_at for header in branch), max))
+
+    def moment(quotation: Quotation) -> tuple[int, int]:
+        place = places.get(quotation.id)
+        return (quotation.created_at, len(branch)) if place is None else (times[place.number], place.number)
+
+    return tuple(sorted(quotations, key=moment))
 
 
-def _warnings(setting: Setting, view: View, quoted: set[str]) -> Iterator[Warning]:
+def _warnings(request: Request, view: View, quoted: Sequence[_Place]) -> Iterator[Warning]:
     """What is not sent, less what is quoted of it."""
-    request = setting.request
-    found: Counter[Reason] = Counter()
-    for unit, reason in view.decided if quoted else ():
-        found[reason] += sum(header.id in quoted for header in setting.branch[unit.start : unit.end])
+    found = Counter(place.reason for place in quoted)
     for warning in view.about_dropped():
         number = found[Reason.BEFORE_WINDOW] + found[Reason.NO_USER_MESSAGE]
         code = "not_searched" if request.ranking_problem else "not_found"
-        if request.draft is None or (warning.code == "last_answer_not_sent" and not _is_quoted(setting, view, quoted)):
+        newest = view.dropped[-1]
+        has_last = any(newest.start <= place.number < newest.end for place in quoted)
+        if request.draft is None or (warning.code == "last_answer_not_sent" and not has_last):
             code = warning.code
         why = request.ranking_problem if code == "not_searched" else ""
         yield from _left(replace(warning, code=code, count=warning.count - number, found=number, why=why))
@@ -154,9 +182,3 @@ def _warnings(setting: Setting, view: View, quoted: set[str]) -> Iterator[Warnin
 def _left(warning: Warning) -> Iterator[Warning]:
     if warning.count:
         yield warning
-
-
-def _is_quoted(setting: Setting, view: View, quoted: set[str]) -> bool:
-    """Whether something of the newest unit that was dropped is quoted."""
-    newest = view.dropped[-1]
-    return any(header.id in quoted for header in setting.branch[newest.start : newest.end])
