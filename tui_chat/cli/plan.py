@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from tui_chat.cli import options, output
+from tui_chat.cli.reading import SHOWN_OF_ID
 from tui_chat.cli.run import Run, pass_run
-from tui_chat.core.context import ContextPlan
+from tui_chat.core.context import ContextPlan, Entry, Kind
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import clean_surrogates
 from tui_chat.core.plan_json import plan_to_json
@@ -91,16 +92,34 @@ def _lines_of(path: Path) -> Sequence[str]:
 
 
 def _print(made: ContextPlan) -> None:
+    """A row for everything that is sent or not, in the conversation's order; below them the sums and what is missing."""
+    places = {entry.id: entry.order for entry in made.entries if entry.order is not None}
+    titles = {each.id: each.conversation for each in made.quotations if each.conversation is not None}
+    if made.entries:
+        output.line(_row("#", "", "reason", "role", "tokens", "message"))
     for entry in made.entries:
         place = "" if entry.order is None else str(entry.order)
+        if entry.inside is not None:
+            place = f"in {places[entry.inside]}"
         sent = "sent" if entry.sent else "not sent"
-        identity = entry.id[-8:] if entry.id else "-"
-        output.line(
-            f"{place:>4}  {sent:<8}  {entry.reason.value:<16}  {entry.role.value:<9}  {entry.tokens:>6}  {identity}"
-        )
+        output.line(_row(place, sent, entry.reason, entry.role, f"{entry.tokens:,}", _name(entry, titles)))
     output.line(f"{made.strategy}: {gauge_sentence(made)}")
     output.line(budget_sentence(made))
     for warning in made.warnings:
         output.line(warning_sentence(warning))
     if made.error is not None:
         output.line(error_sentence(made.error))
+
+
+def _row(place: str, sent: str, reason: str, role: str, tokens: str, name: str) -> str:
+    return f"{place:>6}  {sent:<8}  {reason:<22}  {role:<9}  {tokens:>9}  {name}"
+
+
+def _name(entry: Entry, titles: Mapping[str, str]) -> str:
+    """The end of a message's id, and where it was said if not here."""
+    if entry.kind is Kind.DRAFT or (entry.id is None and entry.kind is not Kind.RETRIEVED):
+        return "-"
+    if entry.id is None:
+        return "all quotations"
+    title = titles.get(entry.id)
+    return entry.id[-SHOWN_OF_ID:] + ("" if title is None else f"  of “{output.shown_line(title)}”")

@@ -27,13 +27,19 @@ async def summarise_if_due(services: Services, conversation: Conversation, promp
     if not wanted.messages:
         return
     output.note(f"Asking {model} for a summary of {len(wanted.sources):,} older messages first.")
-
-    async def emit(_: str) -> None:
-        """It is shown whole, at the end."""
-
     try:
-        summary = await services.summaries.make(seen, branch, plan, model, emit)
+        summary = await services.summaries.make(seen, branch, plan, model, _emit, on_piece=_say_piece)
     except TuiChatError as error:
         output.report(error)
+        output.note("The prompt goes without this summary.")
         return
-    output.note(summary.text)
+    output.note(f"The summary, which is sent instead of them:\n{summary.text}")
+
+
+async def _emit(_: str) -> None:
+    """It is shown whole, at the end."""
+
+
+async def _say_piece(number: int, of: int) -> None:
+    if of > 1:
+        output.note(f"Piece {number:,} of {of:,} …")
