@@ -92,7 +92,7 @@ def _lines_of(path: Path) -> Sequence[str]:
 
 
 def _print(made: ContextPlan) -> None:
-    """A row for everything that is sent or not, in the conversation's order; below them the sums and what is missing."""
+    """A row for everything that is sent or not, then the sums, and what the model will not see."""
     places = {entry.id: entry.order for entry in made.entries if entry.order is not None}
     titles = {each.id: each.conversation for each in made.quotations if each.conversation is not None}
     if made.entries:
