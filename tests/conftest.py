@@ -53,8 +53,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "TUI_CHAT_PASSPHRASE_FILE",
         "OPENAI_API_KEY",
         "OPENAI_BASE_URL",
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_BASE_URL",
+        "GEMINI_API_KEY",
         "OLLAMA_HOST",
         "NO_COLOR",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        *(f"{what}_PROXY" for what in ("HTTP", "HTTPS", "ALL", "NO")),
+        *(f"{what}_proxy" for what in ("http", "https", "all", "no")),
     ):
         monkeypatch.delenv(name, raising=False)
     return folder

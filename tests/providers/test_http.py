@@ -6,13 +6,13 @@ import asyncio
 import socket
 import ssl
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.contracts.provider import KEY
+from tests.providers.certificates import Authority
 from tests.providers.loopback import Loopback, Reply
 from tui_chat.core.address import read_address
 from tui_chat.core.errors import BadInput, NotReached
@@ -193,7 +193,8 @@ async def refused(connection: Connection) -> Refused:
         (socket.gaierror(-2, "Name or service not known"), "no computer named api.example.com", True),
         (ssl.SSLCertVerificationError("self-signed"), "certificate of api.example.com is not trusted", False),
         (ssl.SSLError("wrong version"), "does not speak https", False),
-        (OSError(101, "Network is unreachable"), "cannot be reached", True),
+        (OSError(101, "Network is unreachable"), "No network leads to api.example.com", True),
+        (OSError(1, "Operation not permitted"), "api.example.com cannot be reached", True),
     ],
 )
 async def test_a_connection_that_cannot_be_made_says_why(cause: OSError, words: str, again: bool) -> None:
@@ -217,27 +218,7 @@ async def test_every_transport_failure_has_its_sentence(kind: type[httpx.Transpo
 @pytest.fixture
 def certificate(tmp_path: Path) -> ssl.SSLContext:
     """A server's TLS context that nobody has reason to trust."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path / "server.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + signed.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
+    return Authority(tmp_path).server("127.0.0.1", own=True)
 
 
 async def test_a_self_made_certificate_is_not_trusted_and_nothing_is_sent(certificate: ssl.SSLContext) -> None:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from tui_chat import __version__
-from tui_chat.core.address import Address, place_of, read_address
+from tui_chat.core.address import Address, read_address
 from tui_chat.core.errors import NotReached, ProviderError, ServerFailed
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint
@@ -34,14 +32,15 @@ from tui_chat.providers.refusals import (
     refusal,
     web_page,
 )
+from tui_chat.providers.route import DIRECT, Route, proxy_of, route_to, trusting
 from tui_chat.providers.sent_key import check_key
+from tui_chat.providers.unreached import CONNECT_TIMEOUT, may_pass, transport_errors
 from tui_chat.providers.waits import asked_wait, worth_retrying
 from tui_chat.providers.wire import Wire
 
 if TYPE_CHECKING:
     import httpx
 
-CONNECT_TIMEOUT = 5.0
 SILENCE = 60.0
 """Seconds between two pieces of a body."""
 
@@ -61,7 +60,7 @@ class Refused:
     wait: float | None = None
     status: int = 0
     about: str = ""
-    """What the server says the refusal is about: the parameter's name and its words."""
+    """What the server says the refusal is about: the parameter's name and its words, uncut; never shown."""
 
 
 class Answer:
@@ -113,6 +112,7 @@ class Connection:
         self._first_byte_timeout = first_byte_timeout
         self._transport = transport
         self._wire = wire or Wire()
+        self._route = DIRECT
         self._client: httpx.AsyncClient | None = None
         self._making = asyncio.Lock()
 
@@ -124,16 +124,14 @@ class Connection:
         """Send a JSON body and wait for the first byte of what comes back."""
         speaker = self.speaker(f"{self.address.url}/{path}", model)
         try:
-            with transport_errors(speaker):
-                return await self._open("POST", speaker, within=self._first_byte_timeout, body=body)
+            return await self._open("POST", speaker, within=self._first_byte_timeout, body=body)
         except NotReached as error:
-            return Refused(error, again=_may_pass(error))
+            return Refused(error, again=may_pass(error))
 
     async def get_json(self, url: str, *, within: float = WHOLE_ANSWER) -> Any:
         """The JSON value at an address. Raises ProviderError."""
         speaker = self.speaker(url)
-        with transport_errors(speaker):
-            answer = await self._open("GET", speaker, within=within)
+        answer = await self._open("GET", speaker, within=within)
         if isinstance(answer, Refused):
             raise answer.error
         try:
@@ -159,13 +157,14 @@ class Connection:
     ) -> Answer | Refused:
         client = await self._ready()
         headers = {**self._wire.headers, **({"Content-Type": "application/json"} if body is not None else {})}
-        request = client.build_request(method, speaker.url, content=body, headers=headers)
         response = None
         try:
-            async with asyncio.timeout(within):
-                response = await client.send(request, stream=True, auth=self._authorise)
-                chunks = response.aiter_bytes()
-                first = await anext(chunks, b"")
+            with transport_errors(speaker, route=self._route):
+                request = client.build_request(method, speaker.url, content=body, headers=headers)
+                async with asyncio.timeout(within):
+                    response = await client.send(request, stream=True, auth=self._authorise)
+                    chunks = response.aiter_bytes()
+                    first = await anext(chunks, b"")
             answer = Answer(response, chunks, first, speaker)
             return answer if response.status_code == 200 else await self._refused(answer, response)
         except TimeoutError as error:
@@ -194,7 +193,7 @@ class Connection:
             again=worth_retrying(response.status_code, response.headers) and not said.exhausted,
             wait=wait,
             status=response.status_code,
-            about=f"{said.param} {said.words}",
+            about=said.about,
         )
 
     async def _read(self, answer: Answer, within: float) -> bytes:
@@ -209,8 +208,12 @@ class Connection:
     async def _ready(self) -> httpx.AsyncClient:
         async with self._making:
             if self._client is None:
-                self._client = await asyncio.to_thread(make_client, self.address, transport=self._transport)
+                self._client = await asyncio.to_thread(self._make)
             return self._client
+
+    def _make(self) -> httpx.AsyncClient:
+        self._route = DIRECT if self._transport is not None else route_to(self.address)
+        return make_client(self.address, self._route, transport=self._transport)
 
     def _authorise(self, request: httpx.Request) -> httpx.Request:
         # Set here and nowhere earlier: no local variable and no default header ever holds the key.
@@ -219,17 +222,20 @@ class Connection:
         return request
 
 
-def make_client(address: Address, *, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """A client for one address: no redirects, and no proxy for this computer and the own network. Blocks a moment."""
+def make_client(
+    address: Address, route: Route = DIRECT, *, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
+    """A client for one address and the way there; it follows no redirect. Blocks a moment. Raises NoWay."""
     import httpx
 
     for name in ("httpx", "httpcore"):  # they log addresses and headers, and a header may echo the key
         logging.getLogger(name).setLevel(logging.WARNING)
     # Without TLS nothing needs certificates. This context trusts none, so that it could not be misused.
-    verify: ssl.SSLContext | bool = True if address.encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls = trusting() if address.encrypted else None
     return httpx.AsyncClient(
-        verify=verify,
-        trust_env=not address.private,
+        verify=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        proxy=proxy_of(route, tls),
+        trust_env=False,  # the route says all that the environment has to say
         follow_redirects=False,
         timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT, write=SILENCE),
         # Uncompressed: pieces then arrive as they were sent.
@@ -237,66 +243,6 @@ def make_client(address: Address, *, transport: httpx.AsyncBaseTransport | None 
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none is kept, so none tells us apart
         transport=transport,
     )
-
-
-@contextmanager
-def transport_errors(speaker: Speaker, *, midway: bool = False) -> Iterator[None]:
-    """What httpx raises becomes NotReached, in a sentence for people."""
-    import httpx
-
-    try:
-        yield
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise not_reached(error, speaker, midway=midway) from error
-
-
-def not_reached(error: Exception, speaker: Speaker, *, midway: bool = False) -> NotReached:
-    """The sentence for a connection that failed."""
-    import httpx
-
-    host = place_of(speaker.url.partition("?")[0])
-    causes = tuple(_causes(error))
-    if midway:
-        return NotReached(f"{speaker.name} closed the connection in the middle of its reply.", hint=TRY_AGAIN)
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        return NotReached(
-            f"The certificate of {host} is not trusted.",
-            hint="Nothing was sent. Check the address and the computer's clock.",
-        )
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return NotReached(f"{host} does not speak https properly.", hint="Is it http:// rather than https://?")
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return NotReached(f"There is no computer named {host}, or no network.", hint=SETTINGS)
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return NotReached(f"Nothing listens at {host}.", hint="Start the model server, or check the address (f2).")
-    if isinstance(error, httpx.ConnectTimeout):
-        return NotReached(f"{host} cannot be reached: no answer for {duration(CONNECT_TIMEOUT)}.", hint=SETTINGS)
-    if isinstance(error, httpx.ConnectError):
-        return NotReached(f"{host} cannot be reached.", hint="Check the network and the address (f2).")
-    if isinstance(error, httpx.ProxyError):
-        return NotReached(f"The proxy refused the way to {host}.", hint="Check the HTTPS_PROXY variable.")
-    return NotReached(f"{speaker.name} closed the connection before it answered.", hint=TRY_AGAIN)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and everything that led to it, groups included."""
-    seen: set[int] = set()
-    waiting = [error]
-    while waiting:
-        error = waiting.pop()
-        if error is None or id(error) in seen:
-            continue
-        seen.add(id(error))
-        yield error
-        waiting += [error.__cause__, error.__context__]
-        if isinstance(error, BaseExceptionGroup):
-            waiting += error.exceptions
-
-
-def _may_pass(error: NotReached) -> bool:
-    """Whether a second later it may be different: not so for a closed port, a wrong certificate or a long silence."""
-    lasting = (ConnectionRefusedError, ssl.SSLError, TimeoutError)
-    return not any(isinstance(cause, lasting) for cause in _causes(error))
 
 
 def _target(location: str, key: Secret | None) -> str:

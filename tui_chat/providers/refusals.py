@@ -26,6 +26,9 @@ from tui_chat.providers.wire import Wire
 QUOTED = 300
 """Characters of a server's own words that a message may quote."""
 
+ABOUT = 20_000
+"""Characters of them that are searched for what a refusal is about."""
+
 SETTINGS = "Check the address in the settings (f2)."
 TRY_AGAIN = "Try again in a moment."
 
@@ -67,17 +70,18 @@ class Speaker:
 class Complaint:
     """What a server says is wrong: words safe to show, its machine codes, and token numbers where it names them.
 
-    ``wait`` is how many seconds its body asks to wait.
+    ``about`` is the parameter's name and all the words, to be searched and never shown. ``wait`` is
+    how many seconds its body asks to wait.
     """
 
     words: str = ""
     code: str = ""
-    param: str = ""
     html: bool = False
     too_long: bool = False
     limit: int | None = None
     needed: int | None = None
     wait: float | None = None
+    about: str = ""
 
     @property
     def exhausted(self) -> bool:
@@ -123,7 +127,9 @@ def complaint(body: bytes | str, *, key: Secret | None = None) -> Complaint:
         html = looks_like_html(text)
         if html:
             return Complaint(html=True)
-        return Complaint(words=clean(text, key=key), too_long=bool(_TOO_LONG.search(text)))
+        return Complaint(
+            words=clean(text, key=key), too_long=bool(_TOO_LONG.search(text)), about=clean(text, limit=ABOUT, key=key)
+        )
     return complaint_in(value, key=key)
 
 
@@ -136,21 +142,37 @@ def complaint_in(value: Any, *, key: Secret | None = None) -> Complaint:
         inner = next((value[name] for name in ("error", "detail", "message") if value.get(name)), value)
     if isinstance(inner, list) and inner:  # FastAPI's validation errors
         inner = inner[0]
+    if isinstance(inner, str):
+        inner = _unwrapped(inner)
     fields: Mapping[str, Any] = inner if isinstance(inner, dict) else {}
     words = inner if isinstance(inner, str) else str(fields.get("message") or fields.get("msg") or "")
     details = tuple(_details(fields.get("details")))
     said = [fields.get(name) for name in ("code", "type", "status")]
     said += [each.get(name) for each in details for name in ("reason", "error_code")]
     codes = " ".join(str(each) for each in said if each is not None)
+    param = str(fields.get("param") or fields.get("loc") or "")
     return Complaint(
         words=clean(words, key=key),
         code=clean(codes, key=key),
-        param=clean(str(fields.get("param") or fields.get("loc") or ""), key=key),
         too_long="context_length" in codes or "exceed_context" in codes or bool(_TOO_LONG.search(words)),
         limit=_tokens(fields.get("n_ctx")) or _found(_LIMIT, words),
         needed=_tokens(fields.get("n_prompt_tokens")) or _found(_NEEDED, words),
         wait=next((wait for each in details if (wait := spelled_wait(each.get("retryDelay"))) is not None), None),
+        about=clean(f"{param} {words}", limit=ABOUT, key=key),
     )
+
+
+def _unwrapped(words: str) -> Any:
+    """What a text says that is itself an error in JSON, once: so Ollama hands on what its runner said."""
+    if not words.lstrip().startswith("{"):
+        return words
+    try:
+        value = parse_json(words)
+    except ValueError:
+        return words
+    inner = value.get("error") or value
+    says = isinstance(inner, str) or (isinstance(inner, dict) and inner.get("message"))
+    return inner if says else words
 
 
 def _details(value: object) -> Iterator[Mapping[str, Any]]:
@@ -181,6 +203,11 @@ def refusal(
         case 404 | 405:
             return NotFoundAtServer(
                 f"{name} knows no such address: {speaker.url} ({status}).", hint=f"{SETTINGS} {speaker.wire.address}"
+            )
+        case 407:
+            return NotReached(
+                f"A proxy on the way to {name} wants a user name and a password (407).",
+                hint="Write them into HTTP_PROXY: http://USER:PASSWORD@HOST:PORT.",
             )
         case 408:
             return NotReached(f"{name} gave up waiting for the request (408).", hint=TRY_AGAIN)
