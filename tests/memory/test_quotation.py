@@ -167,9 +167,9 @@ def test_of_a_long_text_the_passage_around_the_draft_s_words_is_quoted(fact: str
 
 
 def test_the_rarest_of_the_words_decide_where_the_passage_is() -> None:
-    fact = "Their vet is called Moreau."
+    fact, other = "Their vet is called Moreau.", "Nothing of the kind is said in these lines. " * 20
 
-    assert fact in passage(fact, "What does the vet say of oil, salt, pepper in a pan?")
+    assert fact in passage(f"{other}{fact} {other}", "What does the vet say of oil, salt, pepper in a pan?")
 
 
 def test_without_any_of_the_words_the_beginning_is_quoted() -> None:

@@ -214,6 +214,15 @@ def test_pinned_excluded_empty_and_failed_messages_are_not_quoted() -> None:
     assert "PPeeReRe" == reasons(plan)[:8]
 
 
+def test_a_result_that_no_call_asked_for_is_not_quoted() -> None:
+    branch = chat("uat" + "ua" * 15)
+    branch[2] = branch[2]._replace(answers=("c",))
+
+    plan = retrieval.plan(branch, replace(ROOMY, ranked=found(branch, 1, 2)))
+
+    assert "bRe" == reasons(plan)[:3]
+
+
 def test_a_pin_that_has_no_room_can_be_quoted_and_is_not_counted_twice() -> None:
     branch = chat("ua" * 12, pinned=[0])
     branch[1] = header(1, Role.ASSISTANT, tokens=50_000, pinned=False)
@@ -251,9 +260,9 @@ def test_the_window_takes_half_of_the_room_whether_something_is_found_or_not() -
 def test_the_last_exchange_may_take_more_than_half_of_the_room() -> None:
     branch = chat("ua" * 3, tokens=346)
 
-    plan = retrieval.plan(branch, room_for(1000, ranked=found(branch, 1)))
+    plan = retrieval.plan(branch, room_for(1000, ranked=found(branch, 1, 0, 2, 3)))
 
-    assert "bEbbWW" == reasons(plan)
+    assert "EEEbWW" == reasons(plan)
     assert plan.totals.tokens <= 1000
 
 

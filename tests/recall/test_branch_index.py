@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -338,6 +339,36 @@ async def test_a_cancelled_build_holds_a_part_and_goes_on_from_there(index: Bran
     assert ["m20"] == (await ids_found(index, "word20"))[:1]
 
 
+class GatedIndex(BranchIndex):
+    """Each slice waits at a gate, in the worker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.gate = threading.Event(), threading.Event()
+
+    def _add(self, passages: Sequence[Passage], start: int, end: int) -> None:
+        self.entered.set()
+        self.gate.wait(60)
+        super()._add(passages, start, end)
+
+
+async def test_who_cancels_a_build_waits_till_its_slice_is_done() -> None:
+    index = GatedIndex()
+    build = asyncio.create_task(put(index, branch("red", "blue")))
+    await asyncio.to_thread(index.entered.wait, 60)
+
+    build.cancel()
+    await asyncio.wait({build}, timeout=0.05)
+    running = not build.done()
+    index.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await build
+
+    assert running
+    assert 2 == index.size
+    await index.close()
+
+
 async def test_what_is_asked_during_a_build_is_answered_after_it(index: BranchIndex) -> None:
     build = asyncio.create_task(put(index, branch(*[f"word{number} " * 5000 for number in range(10)])))
     await asyncio.sleep(0)
@@ -393,7 +424,8 @@ async def test_nothing_is_ever_written_to_a_file(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     with opened_files() as names:
         index = BranchIndex()
-        await put(index, branch(*[f"word{number} " * 400 for number in range(3000)]))
+        words = [f"word{number}" for number in range(300_000)]
+        await put(index, branch(*[" ".join(words[start : start + 100]) for start in range(0, 300_000, 100)]))
         await index.rank([f"word{number}" for number in range(200)])
         await put(index, branch("another"))
         await index.close()

@@ -24,13 +24,14 @@ ENOUGH = "quartz xylophone"
 
 
 class WatchedStore:
-    """A history that tells whose texts were read, lets them wait at a gate, or fails."""
+    """A history that tells whose texts were read, and lets them (or the one that is ``stuck``) wait, or fails."""
 
     def __init__(self, store: ConversationStore) -> None:
         self._store = store
         self.read: list[tuple[str, ...]] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.stuck: str | None = None
         self.reached = asyncio.Event()
         self.failure: Exception | None = None
 
@@ -41,7 +42,8 @@ class WatchedStore:
         wanted = tuple(ids)
         self.read.append(wanted)
         self.reached.set()
-        await self.gate.wait()
+        if self.stuck is None or self.stuck in wanted:
+            await self.gate.wait()
         if self.failure is not None:
             raise self.failure
         return await self._store.bodies(wanted)
@@ -286,10 +288,12 @@ async def test_of_two_branches_asked_for_at_once_each_gets_its_own(bench: Bench)
     assert [mine, theirs] * 5 == [[hit.id for hit in each.hits] for each in found]
 
 
-async def test_a_branch_that_nobody_waits_for_any_more_does_not_hold_up_the_next(bench: Bench) -> None:
+async def test_a_branch_that_nobody_waits_for_any_more_neither_holds_up_the_next_nor_comes_after_it(
+    bench: Bench,
+) -> None:
     await bench.say("hello")
     await bench.ids("hello")
-    await bench.say("a red door", role=Role.ASSISTANT)
+    (bench.watched.stuck,) = await bench.say("a red door", role=Role.ASSISTANT)
     other = Bench(bench.store)
     await bench.store.add_conversation(other.conversation)
     ids = await other.say("a blue door")
@@ -300,12 +304,39 @@ async def test_a_branch_that_nobody_waits_for_any_more_does_not_hold_up_the_next
     await bench.watched.reached.wait()
     asking.cancel()
     await asyncio.wait({asking})
-    next_one = asyncio.create_task(bench.ids("door", branch=new))
-    bench.watched.reached.clear()
-    await bench.watched.reached.wait()
-    bench.watched.gate.set()
 
-    assert ids == await next_one
+    assert ids == await bench.ids("door", branch=new)
+
+    bench.watched.gate.set()
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
+    assert ids == await bench.ids("door", branch=new)
+
+
+class GatedIndex(BranchIndex):
+    """Answers when its gate is open."""
+
+    gate: asyncio.Event
+
+    async def rank(self, terms: Sequence[str], *, limit: int = 200) -> Sequence[Hit]:
+        await self.gate.wait()
+        return await super().rank(terms, limit=limit)
+
+
+async def test_what_is_ready_is_asked_to_its_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = GatedIndex()
+    index.gate = asyncio.Event()
+    index.gate.set()
+    bench.service = RecallService(bench.store, lambda: index)
+    ids = await bench.say("a red door")
+    await bench.ids("door")
+    monkeypatch.setattr(recalling, "GLANCE_SECONDS", 0.0)
+    index.gate.clear()
+
+    asking = asyncio.create_task(bench.find("door", wait=False))
+    asyncio.get_running_loop().call_later(0.05, index.gate.set)
+
+    assert ids == [hit.id for hit in (await asking).hits]
 
 
 # -- failures ----------------------------------------------------------------------------------------
@@ -319,6 +350,18 @@ async def test_a_failing_history_is_told_and_tried_again(bench: Bench) -> None:
 
     bench.watched.failure = None
     assert ids == await bench.ids("door")
+
+
+async def test_a_build_that_fails_is_told_and_begun_again(bench: Bench) -> None:
+    await bench.say("hello")
+    await bench.ids("hello")  # the prompt before is known
+    ids = await bench.say("a red door", role=Role.ASSISTANT)
+    bench.watched.failure = StoreFailed("The history could not be read.")
+
+    assert Found(problem="The history could not be read.") == await bench.find("door")
+
+    bench.watched.failure = None
+    assert ids == (await bench.ids("door"))[:1]
 
 
 async def test_a_message_that_went_meanwhile_is_no_failure(bench: Bench) -> None:

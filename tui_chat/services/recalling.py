@@ -120,12 +120,12 @@ class RecallService:
     async def _index_of(self, wanted: Sequence[MessageHeader]) -> Recall:
         """The index with these messages in it. Its building survives whoever waits here, till another is asked for."""
         ids = [header.id for header in wanted]
-        if self._build is None or self._building != ids or _has_failed(self._build):
+        if self._build is None or self._building != ids:
             await self._stop_building()
             if self._closed:
                 raise TimeoutError
             self._building, self._build = ids, asyncio.create_task(self._hold(wanted, ids))
-            self._build.add_done_callback(_has_failed)
+            self._build.add_done_callback(_look_at)
         build = self._build
         if not build.done():
             await asyncio.wait({build})
@@ -163,9 +163,10 @@ class RecallService:
             await index.close()
 
 
-def _has_failed(build: asyncio.Task[Recall]) -> bool:
-    """Asking is what keeps asyncio from printing a failure that nobody waited for."""
-    return build.done() and (build.cancelled() or build.exception() is not None)
+def _look_at(build: asyncio.Task[Recall]) -> None:
+    """Else asyncio would print a failure that nobody waits for any more; the next question meets it again."""
+    if not build.cancelled():
+        build.exception()
 
 
 def _as_shares(hits: Sequence[Hit]) -> Sequence[Hit]:
