@@ -340,7 +340,10 @@ class Recall(Protocol):
         """
 
     async def rank(self, terms: Sequence[str], *, limit: int = 200) -> Sequence[Hit]:
-        """Messages in which any of the terms occurs, best first, ties newer first. Any text is a valid term."""
+        """Messages in which any of the terms occurs, best first, ties newer first.
+
+        Any text is a valid term; one that is given more than once counts as often.
+        """
 
     async def close(self) -> None:
         """Forget everything."""

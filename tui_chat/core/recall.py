@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import NamedTuple
 
 from tui_chat.core.clock import Millis
 from tui_chat.core.models import Role
+
+
+def twin_of(text: str) -> int:
+    """64 bits, the same for the same text in every process."""
+    return int.from_bytes(blake2b(text.encode(errors="replace"), digest_size=8).digest())
 
 
 class Hit(NamedTuple):

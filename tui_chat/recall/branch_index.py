@@ -6,14 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import blake2b
 from typing import NamedTuple, TypeVar
 
 from tui_chat.core.clock import Millis, to_rfc3339
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import clean_surrogates
 from tui_chat.core.ports import Passage
-from tui_chat.core.recall import Hit
+from tui_chat.core.recall import Hit, twin_of
 from tui_chat.core.search_text import indexed, match
 from tui_chat.recall.table import MOST_ROWS, Row, Table
 
@@ -201,9 +200,8 @@ def day_of(instant: Millis) -> str:
 
 
 def _hit(passage: Passage) -> Hit:
-    # As the history makes it, which finds the messages of other conversations.
-    twin = int.from_bytes(blake2b(passage.text.encode(errors="replace"), digest_size=8).digest())
-    return Hit(passage.id, 0.0, passage.role, passage.created_at, passage.tokens, passage.lines, twin)
+    of_text = twin_of(passage.text)
+    return Hit(passage.id, 0.0, passage.role, passage.created_at, passage.tokens, passage.lines, of_text)
 
 
 def _sitting(before: _Held | None, passage: Passage) -> int:

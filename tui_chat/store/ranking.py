@@ -8,13 +8,12 @@ Where even the rarest stands in more, only its newest places are ranked. Then th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tui_chat.core import tokens
 from tui_chat.core.models import Role
-from tui_chat.core.recall import Hit
+from tui_chat.core.recall import Hit, twin_of
 from tui_chat.core.search_text import match
 from tui_chat.store.rows import ESTIMATOR, Row, fetch
 
@@ -72,8 +71,3 @@ def _hit_of(row: Row) -> Hit:
     # A message with tool calls has an estimate of all that is sent of it, and a hit is its text.
     count = tokens.measure(text).tokens if estimate is None else estimate
     return Hit(uuid, score, Role(role), created_at, count, lines, twin_of(text), title)
-
-
-def twin_of(text: str) -> int:
-    """The same for the same text, in every process."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
