@@ -302,10 +302,10 @@ def frame(context_window: int, *, factor: float = 1.0) -> Frame:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    texts=st.lists(TEXT, min_size=1, max_size=12),
+    texts=st.lists(st.builds(str.__mul__, TEXT, st.integers(1, 40)), min_size=1, max_size=12),
     old=st.none() | TEXT,
-    window=st.integers(1_500, 4_000),
-    factor=st.sampled_from([0.65, 1.0, 1.4]),
+    window=st.integers(2_500, 4_000),
+    factor=st.sampled_from([0.65, 1.0, 1.4, 2.5]),
 )
 def test_every_piece_fits_and_holds_every_line_behind_a_bar(
     texts: list[str], old: str | None, window: int, factor: float
@@ -316,15 +316,34 @@ def test_every_piece_fits_and_holds_every_line_behind_a_bar(
 
     pieces = pieces_of(work, bodies, of)
 
-    longest = "x\n" * of.most
-    while measure(longest.strip()).tokens > of.most:
-        longest = longest[2:]
     for number, piece in enumerate(pieces):
-        plan = of.plan((old or "") if number == 0 else longest, piece)
+        plan = of.plan((old or "") if number == 0 else dearest(of.most), piece)
         assert plan.totals.tokens <= plan.budget.input
         assert_inside_the_marks(prompt_of(plan))
     told = [line[2:] for piece in pieces for line in piece.splitlines() if line.startswith("| ")]
     assert "".join("".join(text.splitlines()) for text in texts) == "".join(told)
+
+
+def dearest(most: int) -> str:
+    """A summary of so many tokens whose bars cost the most: a cheap letter a line."""
+    lines = "я\n" * (most * 2)
+    while measure(lines.strip()).tokens > most:
+        lines = lines[2:]
+    return lines.strip()
+
+
+@pytest.mark.parametrize("factor", [0.65, 1.0, 2.5])
+def test_a_later_piece_leaves_room_for_the_dearest_earlier_summary(factor: float) -> None:
+    work, bodies = due_of(["word " * 60_000])
+    of = frame(8_192, factor=factor)
+
+    later = pieces_of(work, bodies, of)[1:-1]
+
+    rooms = [plan.budget.input - plan.totals.tokens for plan in (of.plan(dearest(of.most), piece) for piece in later)]
+    assert len(rooms) > 1
+    assert 0 <= min(rooms)
+    # Not a tenth of it is left unused.
+    assert max(rooms) < 800
 
 
 # -- pieces --------------------------------------------------------------------------------------------
@@ -386,6 +405,16 @@ async def test_a_window_without_room_for_one_is_refused(table: SetTable, context
 
     assert "The model's context window is too small to make a summary in." == str(caught.value)
     assert [] == one.asked
+
+
+async def test_a_user_s_small_reserve_does_not_take_the_room_of_the_answer(table: SetTable) -> None:
+    one = await table(ScriptedProvider())
+    one.options = replace(one.options, reserve=0)
+
+    await one.make()
+
+    # A tenth of (8,192 - 0) / 1.4.
+    assert 585 == one.asked[0].budget.reserved_for_reply
 
 
 async def test_fewer_words_are_asked_for_in_other_scripts(table: SetTable) -> None:
@@ -529,6 +558,19 @@ async def test_a_message_deleted_while_it_is_made_does_not_live_on_in_it(table: 
         await making
 
     assert [] == list(await one.kept())
+
+
+async def test_a_message_deleted_before_it_was_read_is_missed(table: SetTable) -> None:
+    one = await table(ScriptedProvider())
+    branch, plan = await one.branch(), await one.plan()
+    await one.bench.store.erase_conversations([CHAT.id])
+
+    async def emit(text: str) -> None: ...
+
+    with pytest.raises(NotFound):
+        await one.service.make(CHAT, branch, plan, MODEL, emit, anew=True)
+
+    assert [] == one.asked
 
 
 async def test_where_everything_is_sent_there_is_nothing_to_summarise(table: SetTable) -> None:

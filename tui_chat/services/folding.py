@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tui_chat.core.context import ContextPlan
-from tui_chat.core.errors import BadInput, NotFound, OverBudget
+from tui_chat.core.errors import BadInput, OverBudget
 from tui_chat.core.models import MessageHeader, Role, ToolCall, ToolResult
 from tui_chat.core.ports import Body
 from tui_chat.core.summary import Summary
@@ -44,9 +44,6 @@ For anything the later messages corrected, keep the correction only."""
 WORDS_A_TOKEN, OTHER_WORDS_A_TOKEN = 1 / 2, 1 / 3
 """How many words to ask for where so many tokens have room. Summaries were measured at 1.6 (English), 1.8 (German)
 and 2.6 tokens a word (Russian, Hindi); models write more than they are asked for."""
-
-LEAST_PIECE = 64
-"""Tokens; with less room for messages beside what is always sent, a model's window is too small to make one in."""
 
 _JOIN = 2
 """The most tokens that joining two texts by a line break adds to their sum."""
@@ -112,14 +109,10 @@ def pieces_of(work: Due, bodies: Mapping[str, Body], frame: Frame) -> Sequence[s
     first = frame.room(2 * work.old.tokens if work.old else 0)
     later = frame.room(2 * frame.most)
     least = min(first, later)
-    if least < LEAST_PIECE:
-        raise _too_small()
     pieces: list[str] = []
     room = first
     told: list[str] = []
     for header in work.messages:
-        if header.id not in bodies:
-            raise NotFound("A message that was to be summarised is gone.", hint="Make the summary again.")
         for part, tokens in _parts(header.role, _text_of(header.role, bodies[header.id]), least):
             if told and tokens > room:
                 pieces.append("\n".join(told))
