@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -57,12 +57,28 @@ class Thinking:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that goes with a message; ``data`` is its content."""
+    """A file that goes with a message; ``data`` is its content, of ``size`` bytes.
+
+    Where only what there is was asked for, ``data`` is empty and ``size`` is not: it is then not loaded.
+    """
 
     name: str
     mime: str
     sha256: str
-    data: bytes
+    data: bytes = field(repr=False)
+    size: int = -1
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            object.__setattr__(self, "size", len(self.data))
+
+    @property
+    def is_loaded(self) -> bool:
+        return len(self.data) == self.size
+
+    def unloaded(self) -> Attachment:
+        """The same without its data."""
+        return replace(self, data=b"")
 
     @property
     def base64(self) -> str:
