@@ -206,7 +206,7 @@ class StrategyContract:
         assert {len(with_text)} >= {warning.of for warning in warnings}
         if warned.get("window"):
             times = {entry.id: header.created_at for entry, header in zip(messages_of(plan), branch, strict=True)}
-            holes = ("window", "pin_no_room")
+            holes = ("window", "pin_no_room", "summarised")
             dropped = [place for place, entry in enumerate(with_text) if WARNED.get(entry.reason) in holes]
             window = [times[entry.id] for entry in with_text[dropped[-1] + 1 :] if entry.order is not None]
             assert warned["window"].since == (window[0] if window else None)

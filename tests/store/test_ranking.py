@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from tests.contracts.store import conversation, message
 from tests.store.parts import KEY
-from tui_chat.store import SqliteStore, open_store, ranking
 from tui_chat.core.recall import twin_of
-from tui_chat.store.ranking import 
+from tui_chat.store import SqliteStore, open_store, ranking
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@
     │   ├── ContextTooLong                 the server refuses the prompt's length
     │   ├── ServerFailed                   5xx, an error in mid-stream
     │   ├── NotThisDialect                 HTML, or JSON of another shape
-    │   └── EmptyReply                     the stream ended without an answer
+    │   ├── EmptyReply                     the stream ended without an answer
+    │   └── NotSummarised                  what came cannot stand for the messages (services.summaries)
     ├── NoModel                        5   no model is chosen, or its endpoint is unknown
     ├── OverBudget                     1   the plan does not fit; nothing was sent
     ├── OverCap                        1   a limit of spending would be exceeded; nothing was sent

@@ -198,7 +198,7 @@ _NOT_SUMMARISED = {
     "": "",
     "due": " yet",
     "invalid": ": what the summary was made from has changed",
-    "too_long": ": the summary is longer than its room",
+    "too_long": ": there is no room for a summary of that length",
 }
 _NOT_SEARCHED = {"": "nothing was looked for", "building": "the index is being built"}
 
