@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from tui_chat.core.context import ContextPlan, Kind, Limit, Reason, TokenBudget, Warning
 from tui_chat.core.models import MessageHeader, Role, Status
@@ -101,17 +102,19 @@ def _covered(setting: Setting, summary: Summary) -> frozenset[Unit]:
     Sources are whole units, each message as it was, in the branch's order, none excluded.
     """
     claimed = {source.id for source in summary.sources}
-    branch, orphans = setting.branch, setting.tools.orphans
-    units: list[Unit] = []
-    sources: list[Source] = []
-    for unit in setting.units:
-        messages = [branch[place] for place in range(unit.start, unit.end) if place not in orphans]
-        messages = [header for header in messages if header.is_sendable]
-        if any(header.id in claimed for header in messages):
-            units.append(unit)
-            sources += map(Source.of, messages)
-    is_true = tuple(sources) == summary.sources and not any(unit.excluded for unit in units)
-    return frozenset(units) if is_true else frozenset()
+    branch = setting.branch
+    places = [place for place, header in enumerate(branch) if header.id in claimed]
+    if list(map(_AS_SOURCE, (branch[place] for place in places))) != list(summary.sources):
+        return frozenset()
+    held = set(places)
+    # A unit starts with a message that can be sent: one that is a source as a whole has its start among them.
+    units = [unit for unit in setting.units if unit.start in held]
+    is_whole = sum(unit.messages for unit in units) == len(places)
+    return frozenset(units) if is_whole and not any(unit.excluded for unit in units) else frozenset()
+
+
+_AS_SOURCE = attrgetter("id", "characters", "tokens")
+"""A message as a source, without a step of Python: a plan compares thousands while the person types."""
 
 
 def _behind(setting: Setting, share: float, covered: frozenset[Unit]) -> View:
