@@ -10,6 +10,7 @@ from itertools import count
 
 import pytest
 
+from tests.attached import attached, picture
 from tui_chat.core import tokens
 from tui_chat.core.errors import BadInput, NotFound
 from tui_chat.core.headers import header_of
@@ -202,6 +203,7 @@ class StoreContract:
             store.erase_conversations([made.id, unknown]),
             store.headers(unknown),
             store.bodies([unknown]),
+            store.contents([unknown]),
             store.message(unknown),
             store.messages(unknown),
             store.add_message(unknown, message()),
@@ -214,6 +216,8 @@ class StoreContract:
             store.last_clear(unknown),
             store.draft(unknown),
             store.save_draft(unknown, "x"),
+            store.draft_attachments(unknown),
+            store.save_draft_attachments(unknown, ()),
             store.add_prompt(unknown, message(), title="x"),
             store.add_prompt(made.id, message(parent_id=unknown), title="x"),
             store.erase_if_untouched(unknown),
@@ -399,12 +403,16 @@ class StoreContract:
         assert erased
         assert await self.titles(store) == []
 
-    @pytest.mark.parametrize("touch", ["title", "system_prompt", "tags", "pinned", "draft", "message", "removed"])
+    @pytest.mark.parametrize(
+        "touch", ["title", "system_prompt", "tags", "pinned", "draft", "attachment", "message", "removed"]
+    )
     async def test_what_somebody_touched_is_not_erased(self, store: ConversationStore, touch: str) -> None:
         fields = {"title": "T", "system_prompt": "Be brief.", "tags": ("t",), "pinned": True}
         made = await self.saved(store, **({"title": ""} | {touch: fields[touch]} if touch in fields else {"title": ""}))
         if touch == "draft":
             await store.save_draft(made.id, "typed")
+        if touch == "attachment":
+            await store.save_draft_attachments(made.id, [attached("a file")])
         if touch in ("message", "removed"):
             await store.add_message(made.id, message())
         if touch == "removed":
@@ -422,7 +430,10 @@ class StoreContract:
 
         assert await store.message(second.id) == replace(second, parent_id=first.id)
         assert await store.messages(made.id) == [first, replace(second, parent_id=first.id)]
-        assert await store.bodies([second.id]) == {second.id: Body(second.text, second.parts)}
+        thinking, file, *tools = second.parts
+        assert isinstance(file, Attachment)
+        bodies = await store.bodies([first.id, second.id])
+        assert {first.id: Body(first.text), second.id: Body("text", (thinking, file.unloaded(), *tools))} == bodies
 
     @pytest.mark.parametrize("text", ODD_TEXTS)
     async def test_every_text_comes_back_exactly(self, store: ConversationStore, text: str) -> None:
@@ -878,6 +889,157 @@ class StoreContract:
         assert Spent() == await store.spent(conversation_id=made.id)
         assert Spent(tokens=60, usd=1.0) == await store.spent()
         assert "ok" == await store.check_integrity()
+
+    # -- attachments -----------------------------------------------------------------------
+
+    async def test_attachments_come_back_with_their_data_where_a_message_is_read_whole(
+        self, store: ConversationStore
+    ) -> None:
+        sizes = (0, 1, 262_143, 262_144, 262_145, 1_000_000)
+        files = [attached(bytes(range(256)) * (size // 256) + b"x" * (size % 256), name=str(size)) for size in sizes]
+        said = message(parts=(*files[:2], Thinking("between"), *files[2:]))
+        made = await self.saved(store, said)
+
+        assert said == await store.message(said.id)
+        assert [said] == await store.messages(made.id)
+        assert {file.sha256: file.data for file in files} == await store.contents([file.sha256 for file in files])
+        assert {} == await store.contents([])
+
+    async def test_a_body_says_what_is_attached_and_holds_no_data(self, store: ConversationStore) -> None:
+        files = (picture(name="näme \0.png"), attached("text", "text/x-odd; a=b"), attached(""))
+        said = message("look", parts=files)
+        await self.saved(store, said)
+        body = (await store.bodies([said.id]))[said.id]
+
+        assert Body("look", tuple(file.unloaded() for file in files)) == body
+        assert [len(file.data) for file in files] == [file.size for file in body.parts if isinstance(file, Attachment)]
+
+    async def test_a_header_counts_what_is_attached_by_what_is_sent_of_it(self, store: ConversationStore) -> None:
+        files = (picture(1000, 500), attached("text"), attached(b"%PDF-1.7", "application/pdf"), picture())
+        asked = message("look", parts=files)
+        answered = message("looked", asked, parts=files)
+        made = await self.saved(store, asked, answered)
+        headers = await store.headers(made.id)
+
+        assert [header_of(asked), header_of(answered)] == headers
+        assert [(4, 2, 648 + 258, 1), (4, 0, 0, 3)] == [
+            (each.attachments, each.images, each.image_tokens, each.other_files) for each in headers
+        ]
+
+    async def test_the_same_content_may_go_with_many_messages_under_many_names(self, store: ConversationStore) -> None:
+        twice = (attached("the same", name="a"), attached("the same", "text/html", "b"), attached("the same", name="a"))
+        first, second = message(parts=twice), message(parts=twice[:1])
+        made = await self.saved(store, first, second)
+        await store.remove_messages(made.id, [first.id], Removal.DELETE, 1)
+        await store.purge(2)
+
+        assert [second] == await store.messages(made.id)
+        assert {twice[0].sha256: b"the same"} == await store.contents([twice[0].sha256])
+
+    @pytest.mark.parametrize("end", ["delete", "clear", "conversation"])
+    async def test_what_is_attached_comes_and_goes_with_its_message(self, store: ConversationStore, end: str) -> None:
+        file = attached("content")
+        said = message(parts=(file,))
+        made = await self.saved(store, said)
+        removal = ""
+        match end:
+            case "delete":
+                removal = await store.remove_messages(made.id, [said.id], Removal.DELETE, 1)
+            case "clear":
+                removal = await store.remove_messages(made.id, None, Removal.CLEAR, 1)
+            case "conversation":
+                await store.delete_conversations([made.id], 1)
+        with pytest.raises(NotFound):
+            await store.contents([file.sha256])
+        await (store.restore_removal(removal) if removal else store.undelete_conversation(made.id))
+
+        assert [said] == await store.messages(made.id)
+        assert {file.sha256: b"content"} == await store.contents([file.sha256])
+
+    async def test_what_is_attached_changes_with_the_message(self, store: ConversationStore) -> None:
+        before, kept, after = attached("before"), attached("kept"), attached("after")
+        arriving = message("", status=Status.STREAMING, parts=(before, kept))
+        made = await self.saved(store, arriving)
+        await store.checkpoint(arriving.id, Body("half", (before, kept)), arriving.created_at)
+        ended = replace(arriving, text="whole", status=Status.COMPLETE, parts=(kept.unloaded(), after))
+        await store.finish_message(ended, arriving.created_at)
+
+        assert [replace(ended, parts=(kept, after))] == await store.messages(made.id)
+        assert [header_of(replace(ended, parts=(kept, after)))] == await store.headers(made.id)
+        with pytest.raises(NotFound):
+            await store.contents([before.sha256])
+
+    async def test_a_file_that_the_history_has_need_not_be_loaded(self, store: ConversationStore) -> None:
+        file = picture()
+        said = message(parts=(file,))
+        made = await self.saved(store, said)
+        again = message("in other words", parts=(replace(file, name="renamed").unloaded(),))
+        await store.add_message(made.id, again)
+
+        assert replace(again, parts=(replace(file, name="renamed"),)) == await store.message(again.id)
+        assert 1 == (await store.headers(made.id))[-1].images
+
+    @pytest.mark.parametrize(
+        "file", [attached("unknown").unloaded(), replace(attached("other"), data=b"OTHER")], ids=["unknown", "forged"]
+    )
+    async def test_what_is_not_what_it_says_is_refused_and_nothing_is_kept(
+        self, store: ConversationStore, file: Attachment
+    ) -> None:
+        good = attached("good")
+        made = await self.saved(store)
+        await store.save_draft_attachments(made.id, [picture()])
+
+        for call in (
+            store.add_message(made.id, message(parts=(good, file))),
+            store.add_prompt(made.id, message(parts=(good, file)), title=""),
+            store.import_conversations([(conversation(), [message(parts=(good, file))])]),
+            store.save_draft_attachments(made.id, [good, file]),
+        ):
+            with pytest.raises(BadInput):
+                await call
+        assert [] == await store.messages(made.id)
+        assert [picture()] == await store.draft_attachments(made.id)
+        with pytest.raises(NotFound):
+            await store.contents([good.sha256])
+
+    async def test_a_draft_keeps_its_files_in_order_until_others_take_their_place(
+        self, store: ConversationStore
+    ) -> None:
+        one, two, three = attached("1", name="näme"), picture(), attached("3", "application/pdf")
+        made = await self.saved(store)
+        at_first = await store.draft_attachments(made.id)
+        await store.save_draft_attachments(made.id, [one, two, one])
+        kept = await store.draft_attachments(made.id)
+        await store.save_draft_attachments(made.id, [three, two.unloaded()])
+        changed = await store.draft_attachments(made.id)
+        await store.save_draft_attachments(made.id, [])
+
+        assert ([], [one, two, one], [three, two]) == (at_first, kept, changed)
+        assert [] == await store.draft_attachments(made.id)
+        with pytest.raises(NotFound):
+            await store.contents([two.sha256])
+
+    async def test_a_prompt_takes_the_drafts_files_with_it(self, store: ConversationStore) -> None:
+        sent, left = attached("sent"), attached("left out")
+        made = await self.saved(store)
+        await store.save_draft(made.id, "typed")
+        await store.save_draft_attachments(made.id, [sent, left])
+        prompt = message("typed", parts=(sent.unloaded(),))
+        await store.add_prompt(made.id, prompt, title="")
+
+        assert [replace(prompt, parts=(sent,))] == await store.messages(made.id)
+        assert ("", []) == (await store.draft(made.id), await store.draft_attachments(made.id))
+        with pytest.raises(NotFound):
+            await store.contents([left.sha256])
+
+    async def test_a_prompt_that_cannot_be_saved_leaves_the_drafts_files(self, store: ConversationStore) -> None:
+        said = message(parts=(attached("sent"),))
+        made = await self.saved(store, said)
+        await store.save_draft_attachments(made.id, [picture()])
+
+        with pytest.raises(BadInput):
+            await store.add_prompt(made.id, said, title="")
+        assert [picture()] == await store.draft_attachments(made.id)
 
     # -- drafts, values, secrets -----------------------------------------------------------
 

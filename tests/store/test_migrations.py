@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import signal
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
 import pytest
 
+from tests.attached import attached, picture
 from tests.contracts.store import chain, conversation, full_message, message, spending, summary
 from tests.store.parts import KEY, content, run_script
 from tui_chat.core import tokens
@@ -225,6 +227,34 @@ async def test_the_messages_of_an_old_file_have_the_headers_of_new_ones(tmp_path
     await store.close()
 
     assert [header_of(each) for each in said] == headers
+
+
+async def test_the_files_of_an_old_history_are_moved_out_of_its_messages(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    text, photo = attached("a canary " * 100_000), picture(1000, 500)
+    said = [
+        message("look", parts=(Thinking("hm"), text, photo, ToolCall("a", "look", "{}"), text)),
+        message("", parts=(attached(b"%PDF-1.7", "application/pdf", "näme"),)),
+        message("", parts=(replace(photo, name="again"),), role=Role.ASSISTANT),
+        message("half", status=Status.STREAMING, parts=(attached(""),)),
+        message('nothing but a word: "attachment"', parts=(Thinking('"attachment"'),)),
+    ]
+    home = await old_file(path, *said)
+
+    store = await open_store(path, KEY, create=False)
+    headers, messages = await store.headers(home), await store.messages(home)
+    contents = await store.contents([text.sha256, photo.sha256])
+    check = await store.check_integrity()
+    await store.close()
+
+    assert (said, [header_of(each) for each in said]) == (messages, headers)
+    assert {text.sha256: text.data, photo.sha256: photo.data} == contents
+    assert "ok" == check
+    with closing(connect(path, KEY)) as db:
+        assert [(4, 900_000)] == db.execute("SELECT count(*), max(size) FROM attachment").fetchall()
+        assert [(5,)] == db.execute("SELECT count(*) FROM message_attachment").fetchall()
+        # What it was before, base64, is in no page either.
+        assert text.base64[:60].encode() not in db.serialize("main")
 
 
 async def test_an_old_conversation_is_looked_through_alone_and_can_be_summarised_and_paid_for(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from tui_chat.core import tokens
-from tui_chat.core.models import Attachment, Message, MessageHeader, ToolCall, ToolResult
+from tui_chat.core.attachments import carried
+from tui_chat.core.models import Message, MessageHeader, ToolCall, ToolResult
 from tui_chat.core.parts import sent_text
 
 
 def header_of(message: Message) -> MessageHeader:
     """Everything about a message but its text, measured."""
+    files = carried(message.role, message.parts)
     measure = tokens.measure(sent_text(message.text, message.parts))
     return MessageHeader(
         id=message.id,
@@ -28,5 +30,8 @@ def header_of(message: Message) -> MessageHeader:
         excluded=message.excluded,
         calls=tuple(part.id for part in message.parts if isinstance(part, ToolCall)),
         answers=tuple(part.id for part in message.parts if isinstance(part, ToolResult)),
-        attachments=sum(isinstance(part, Attachment) for part in message.parts),
+        attachments=files.files,
+        images=files.images,
+        image_tokens=files.image_tokens,
+        other_files=files.others,
     )

@@ -174,7 +174,8 @@ class MessageHeader(NamedTuple):
     ``characters`` and ``lines`` are those of the text; ``tokens``, ``letters`` and
     ``other_letters`` are ``core.tokens.measure`` of all that is sent of it: the text, the arguments
     of its tool calls, its tool results. ``calls`` are the ids of the tool calls it makes, ``answers``
-    those it brings the results of, ``attachments`` how many files go with it.
+    those it brings the results of, ``attachments`` how many files go with it: of them ``images`` may be
+    sent as images, which cost about ``image_tokens`` beside ``tokens``, and ``other_files`` never are.
     """
 
     id: str
@@ -195,6 +196,9 @@ class MessageHeader(NamedTuple):
     calls: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     attachments: int = 0
+    images: int = 0
+    image_tokens: int = 0
+    other_files: int = 0
 
     @property
     def has_text(self) -> bool:

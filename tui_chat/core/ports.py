@@ -11,7 +11,7 @@ from typing import Protocol
 from tui_chat.core.clock import Millis
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.events import Delta
-from tui_chat.core.models import Conversation, Message, MessageHeader, Part, Role
+from tui_chat.core.models import Attachment, Conversation, Message, MessageHeader, Part, Role
 from tui_chat.core.recall import Hit
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint
@@ -99,7 +99,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The heavy part of a message."""
+    """The heavy part of a message. Where it was read as such, its attachments are not loaded."""
 
     text: str
     parts: tuple[Part, ...] = ()
@@ -190,7 +190,8 @@ class ConversationStore(Protocol):
     async def erase_if_untouched(self, conversation_id: str) -> bool:
         """Erase one that nobody ever did anything with; whether it was.
 
-        Untouched is: no message (removed ones count), title, system prompt, draft, tag, and not pinned.
+        Untouched is: no message (removed ones count), title, system prompt, draft or attachment of one,
+        tag, and not pinned.
         """
 
     # -- messages
@@ -200,19 +201,31 @@ class ConversationStore(Protocol):
         A message whose parent was removed hangs on its nearest ancestor that is still there.
         """
 
-    async def bodies(self, ids: Iterable[str]) -> Mapping[str, Body]: ...
-    async def message(self, message_id: str) -> Message: ...
+    async def bodies(self, ids: Iterable[str]) -> Mapping[str, Body]:
+        """Texts and parts; of attachments only what there is, not their data. Raises NotFound."""
+
+    async def contents(self, hashes: Iterable[str]) -> Mapping[str, bytes]:
+        """The data of attachments by their ``sha256``. Raises NotFound where no visible message or draft has it."""
+
+    async def message(self, message_id: str) -> Message:
+        """One message, whole: with the data of its attachments."""
+
     async def messages(self, conversation_id: str) -> Sequence[Message]:
-        """The whole tree with texts, in the order of ``headers``."""
+        """The whole tree with texts and all data, in the order of ``headers``."""
 
     async def add_message(self, conversation_id: str, message: Message, *, adopt: Sequence[str] = ()) -> None:
         """Insert it as the leaf on show, and move the conversation's ``updated_at`` to its time.
 
         The messages of ``adopt`` become its children; then the leaf on show stays what it is.
+        An attachment need not be loaded where the history has its content, from a draft or another
+        message. Raises BadInput where it has not, or its checksum is not the data's.
         """
 
     async def add_prompt(self, conversation_id: str, prompt: Message, *, title: str) -> None:
-        """Insert it as the leaf on show, name a conversation that has no title, empty the draft: all at once."""
+        """Insert it as the leaf on show, name a conversation that has no title, empty the draft: all at once.
+
+        The draft loses its attachments too; those that are sent are among the prompt's parts.
+        """
 
     async def checkpoint(self, message_id: str, body: Body, at: Millis) -> None:
         """Write what has arrived of a streaming message and say that its writer is alive.
@@ -272,6 +285,15 @@ class ConversationStore(Protocol):
     # -- drafts, settings, secrets
     async def draft(self, conversation_id: str) -> str: ...
     async def save_draft(self, conversation_id: str, text: str) -> None: ...
+    async def draft_attachments(self, conversation_id: str) -> Sequence[Attachment]:
+        """The files that go with what is typed, loaded, in their order."""
+
+    async def save_draft_attachments(self, conversation_id: str, attachments: Sequence[Attachment]) -> None:
+        """Keep these instead of what went with the draft; what goes with nothing any more is erased at once.
+
+        One that the history has need not be loaded. Raises BadInput as ``add_message``.
+        """
+
     async def value(self, key: str) -> str | None:
         """A small remembered value (what was open, where it was scrolled to): JSON text by key."""
 

@@ -27,7 +27,7 @@ class EmptyStore:
         _nothing_here
     )
     mark_message = keep_digest = digest = keep_summary = summaries = drop_summary = add_spending = _nothing_here
-    save_draft = draft = set_secret = _nothing_here
+    save_draft = draft = save_draft_attachments = draft_attachments = set_secret = _nothing_here
 
     async def index(
         self, *, text: str = "", archived: bool = False, deleted: bool = False, tag: str | None = None
@@ -44,6 +44,9 @@ class EmptyStore:
         return None
 
     async def bodies(self, ids: Iterable[str]) -> Mapping[str, Body]:
+        return {}
+
+    async def contents(self, hashes: Iterable[str]) -> Mapping[str, bytes]:
         return {}
 
     async def search(self, query: str, *, limit: int = 50) -> Sequence[SearchHit]:

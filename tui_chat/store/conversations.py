@@ -35,6 +35,7 @@ _IS_DELETED = f"deleted_at > {ERASING}"
 _UNTOUCHED = """title = '' AND coalesce(system_prompt, '') = '' AND NOT pinned
   AND NOT EXISTS (SELECT 1 FROM message WHERE conversation_id = conversation.id)
   AND NOT EXISTS (SELECT 1 FROM draft WHERE conversation_id = conversation.id)
+  AND NOT EXISTS (SELECT 1 FROM draft_attachment WHERE conversation_id = conversation.id)
   AND NOT EXISTS (SELECT 1 FROM conversation_tag WHERE conversation_id = conversation.id)"""
 
 

@@ -14,6 +14,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from tui_chat.core.clock import Millis
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 BATCH = 200
 """Messages erased in one transaction."""
+
+BATCH_BYTES = 16_000_000
+"""The same for the contents that go with them, as far as one message has not more: overwriting takes as long as
+writing, and another program waits 5 seconds at most."""
 
 _REST = 0.02
 """Seconds between transactions: another program that waits for its turn looks at least ten times a second."""
@@ -102,7 +107,7 @@ def _begin(db: apsw.Connection, mark: Work[None]) -> _Marks | None:
     mark(db)
     marks = _marks(db)
     # What is left over may have been crossed out in the index already.
-    if left_over == _Marks((), ()) and len(fetch(db, _MARKED, (BATCH + 1,))) <= BATCH:
+    if left_over == _Marks((), ()) and len(_marked(db)) == len(fetch(db, _MARKED, (BATCH + 1,))):
         _erase_marked(db)
         _end(db, marks)
         return None
@@ -119,8 +124,8 @@ def erase_batch(db: apsw.Connection) -> bool:
 
 
 def _erase_marked(db: apsw.Connection) -> bool:
-    """Erase up to ``BATCH`` marked messages; what hung on them hangs on the nearest ancestor that is left."""
-    gone: dict[int, int | None] = dict(fetch(db, _MARKED, (BATCH,)))
+    """Erase a batch of marked messages; what hung on them hangs on the nearest ancestor that is left."""
+    gone = _marked(db)
     numbers = (json.dumps(list(gone)),)
     these = "IN (SELECT value FROM json_each(?))"
     for child, parent in fetch(db, f"SELECT id, parent_id FROM message WHERE parent_id {these}", numbers):
@@ -129,6 +134,25 @@ def _erase_marked(db: apsw.Connection) -> bool:
             db.execute("UPDATE message SET parent_id = ? WHERE id = ?", (left, child))
     db.execute(f"DELETE FROM message WHERE id {these}", numbers)
     return bool(gone)
+
+
+def _marked(db: apsw.Connection) -> dict[int, int | None]:
+    """The marked messages of one batch, and the parent of each."""
+    batch: dict[int, int | None] = dict(fetch(db, _MARKED, (BATCH,)))
+    weights: dict[int, int] = dict(
+        fetch(
+            db,
+            "SELECT l.message_id, sum(a.size) FROM message_attachment l JOIN attachment a ON a.id = l.attachment_id"
+            " WHERE l.message_id IN (SELECT value FROM json_each(?)) GROUP BY l.message_id",
+            (json.dumps(list(batch)),),
+        )
+    )
+    kept: dict[int, int | None] = {}
+    for key, total in zip(batch, accumulate(weights.get(key, 0) for key in batch), strict=True):
+        if kept and total > BATCH_BYTES:
+            break
+        kept[key] = batch[key]
+    return kept
 
 
 def _merge(db: apsw.Connection) -> bool:

@@ -11,6 +11,7 @@ from tui_chat.core.clock import Millis
 from tui_chat.core.errors import BadInput, NotFound
 from tui_chat.core.models import Message, MessageHeader, Status
 from tui_chat.core.ports import Body
+from tui_chat.store import attachments
 from tui_chat.store.rows import (
     HEADER,
     MESSAGE,
@@ -53,9 +54,10 @@ def add(db: apsw.Connection, conversation_id: str, message: Message, *, adopt: S
 
 
 def write_new(db: apsw.Connection, conversation: int, message: Message, parent: int | None) -> int:
-    """Insert a message's two rows. Raises BadInput where its id is known."""
+    """Insert a message's two rows, and what is attached. Raises BadInput where its id is known."""
     if fetch(db, "SELECT 1 FROM message WHERE uuid = ?", (message.id,)):
         raise BadInput("A message of that id exists already.")
+    message = _loaded(db, message)
     streaming = message.status is Status.STREAMING
     place = {
         "conversation_id": conversation,
@@ -65,6 +67,8 @@ def write_new(db: apsw.Connection, conversation: int, message: Message, parent: 
     }
     key = insert(db, "message", message_values(message) | place)
     insert(db, "message_body", {"id": key} | body_values(message.text, message.parts, finished=not streaming))
+    if message.parts:
+        attachments.link(db, key, message.parts)
     return key
 
 
@@ -73,6 +77,7 @@ def checkpoint(db: apsw.Connection, uuid: str, body: Body, at: Millis) -> None:
     for key, status in fetch(db, "SELECT id, status FROM message WHERE uuid = ?", (uuid,)):
         if status == Status.STREAMING:
             update(db, "message_body", key, body_values(body.text, body.parts, finished=False))
+            attachments.link(db, key, body.parts)
             update(db, "message", key, {"checkpoint_at": at})
         return
     raise _no_message()
@@ -80,12 +85,14 @@ def checkpoint(db: apsw.Connection, uuid: str, body: Body, at: Millis) -> None:
 
 def finish(db: apsw.Connection, message: Message, at: Millis) -> None:
     """Write how it ended; it enters the search index."""
+    message = _loaded(db, message)
     kept = ("uuid", "role", "created_at", "pinned", "excluded")
     values = {name: value for name, value in message_values(message).items() if name not in kept}
     streaming = message.status is Status.STREAMING
     for (key,) in fetch(db, "SELECT id FROM message WHERE uuid = ?", (message.id,)):
         update(db, "message", key, values | {"finished_at": None if streaming else at})
         update(db, "message_body", key, body_values(message.text, message.parts, finished=not streaming))
+        attachments.link(db, key, message.parts)
         return
     raise _no_message()
 
@@ -151,7 +158,7 @@ def messages(db: apsw.Connection, conversation_id: str) -> list[Message]:
     conversation = conversation_key(db, conversation_id)
     rows = fetch(db, f"{MESSAGE} WHERE m.conversation_id = ? ORDER BY m.id", (conversation,))
     names = {row[0]: row[1] for row in rows}
-    return [message_of(row, None if parent is None else names[parent]) for row, parent in _arranged(rows)]
+    return [_loaded(db, message_of(row, None if parent is None else names[parent])) for row, parent in _arranged(rows)]
 
 
 def message(db: apsw.Connection, uuid: str) -> Message:
@@ -159,12 +166,12 @@ def message(db: apsw.Connection, uuid: str) -> Message:
     for row in fetch(db, f"{MESSAGE} WHERE m.uuid = ? AND m.removal_id IS NULL", (uuid,)):
         _require_shown(db, row[0])
         parent = visible(db, row[2])
-        return message_of(row, None if parent is None else _name(db, parent))
+        return _loaded(db, message_of(row, None if parent is None else _name(db, parent)))
     raise _no_message()
 
 
 def bodies(db: apsw.Connection, ids: Iterable[str]) -> Mapping[str, Body]:
-    """The texts of these messages. Raises NotFound where one is not there."""
+    """The texts of these messages, attachments not loaded. Raises NotFound where one is not there."""
     wanted = dict.fromkeys(ids)
     rows = fetch(
         db,
@@ -217,7 +224,12 @@ def _parents_first(placed: Sequence[tuple[Row, int | None]]) -> list[tuple[Row, 
 
 def _measured_now(db: apsw.Connection, row: Row) -> Row:
     ((text, encoded),) = fetch(db, "SELECT text, parts FROM message_body WHERE id = ?", (row[0],))
-    return measured(row, text, encoded)
+    return measured(row, text, attachments.loaded(db, parts_of(encoded)))
+
+
+def _loaded(db: apsw.Connection, message: Message) -> Message:
+    """With the data of its attachments."""
+    return replace(message, parts=attachments.loaded(db, message.parts)) if message.parts else message
 
 
 def _key(db: apsw.Connection, uuid: str) -> int:

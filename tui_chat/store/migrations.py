@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tui_chat.core import parts, tokens
+from tui_chat.core.attachments import carried
 from tui_chat.core.clock import Clock
 from tui_chat.core.errors import NewerSchema
-from tui_chat.core.models import ToolCall, ToolResult
-from tui_chat.store.rows import fetch
+from tui_chat.core.models import Attachment, Role, ToolCall, ToolResult
+from tui_chat.store import attachments
+from tui_chat.store.rows import encoded_parts, fetch
 from tui_chat.store.schema import FIRST
 
 if TYPE_CHECKING:
@@ -124,6 +126,70 @@ def m006_memory_scope(db: apsw.Connection) -> None:
     db.execute("ALTER TABLE conversation ADD COLUMN memory_scope TEXT")
 
 
+def m007_attachments(db: apsw.Connection) -> None:
+    """The contents of attachments, out of their messages' parts; and what of them a request can carry.
+
+    A draft has attachments too. The estimates of messages with files are made again.
+    """
+    db.execute("""
+CREATE TABLE attachment(
+  id INTEGER PRIMARY KEY,
+  sha256 TEXT NOT NULL UNIQUE,
+  size INTEGER NOT NULL) STRICT;
+CREATE TABLE attachment_chunk(
+  attachment_id INTEGER NOT NULL REFERENCES attachment(id) ON DELETE CASCADE,
+  place INTEGER NOT NULL,
+  data BLOB NOT NULL,
+  UNIQUE(attachment_id, place)) STRICT;
+CREATE TABLE message_attachment(
+  message_id INTEGER NOT NULL REFERENCES message(id) ON DELETE CASCADE,
+  attachment_id INTEGER NOT NULL REFERENCES attachment(id),
+  PRIMARY KEY(message_id, attachment_id)) WITHOUT ROWID, STRICT;
+CREATE INDEX message_attachment_content ON message_attachment(attachment_id);
+CREATE TABLE draft_attachment(
+  conversation_id INTEGER NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
+  place INTEGER NOT NULL,
+  attachment_id INTEGER NOT NULL REFERENCES attachment(id),
+  name TEXT NOT NULL,
+  mime TEXT NOT NULL,
+  PRIMARY KEY(conversation_id, place)) WITHOUT ROWID, STRICT;
+CREATE INDEX draft_attachment_content ON draft_attachment(attachment_id);
+-- Whatever takes the last one away that it goes with, the content goes too.
+CREATE TRIGGER message_attachment_gone AFTER DELETE ON message_attachment BEGIN
+  DELETE FROM attachment WHERE id = old.attachment_id
+    AND NOT EXISTS (SELECT 1 FROM message_attachment WHERE attachment_id = old.attachment_id)
+    AND NOT EXISTS (SELECT 1 FROM draft_attachment WHERE attachment_id = old.attachment_id); END;
+CREATE TRIGGER draft_attachment_gone AFTER DELETE ON draft_attachment BEGIN
+  DELETE FROM attachment WHERE id = old.attachment_id
+    AND NOT EXISTS (SELECT 1 FROM message_attachment WHERE attachment_id = old.attachment_id)
+    AND NOT EXISTS (SELECT 1 FROM draft_attachment WHERE attachment_id = old.attachment_id); END;
+ALTER TABLE message ADD COLUMN images INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN image_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN other_files INTEGER NOT NULL DEFAULT 0;
+""")
+    # The numbers first, then one message at a time: all of them at once would not fit into memory.
+    for (key,) in fetch(db, "SELECT id FROM message_body WHERE instr(parts, '\"attachment\"')"):
+        _move_attachments(db, key)
+
+
+def _move_attachments(db: apsw.Connection, key: int) -> None:
+    ((role, text, encoded),) = fetch(
+        db, "SELECT role, text, parts FROM message_body JOIN message USING (id) WHERE id = ?", (key,)
+    )
+    whole = [parts.from_json(part) for part in json.loads(encoded)]
+    if not any(isinstance(part, Attachment) for part in whole):
+        return
+    attachments.link(db, key, whole)
+    files = carried(Role(role), whole)
+    measure = tokens.measure(parts.sent_text(text, whole))
+    db.execute("UPDATE message_body SET parts = ? WHERE id = ?", (encoded_parts(whole), key))
+    db.execute(
+        "UPDATE message SET attachments = ?, images = ?, image_tokens = ?, other_files = ?,"
+        " token_estimate = ?, letters = ?, other_letters = ? WHERE id = ?",
+        (*files, *measure, key),
+    )
+
+
 STEPS: Sequence[Step] = (
     m001_conversations_and_messages,
     m002_plan_digests,
@@ -131,6 +197,7 @@ STEPS: Sequence[Step] = (
     m004_summaries,
     m005_spending,
     m006_memory_scope,
+    m007_attachments,
 )
 
 

@@ -29,7 +29,7 @@ TERMS = 64
 # CROSS JOIN: the index leads, best first, and the rest is looked up until there are enough.
 _RANKED = f"""
 SELECT m.uuid, -message_fts.rank, m.role, m.created_at, m.lines, b.text, c.title,
-  iif(m.estimator = {ESTIMATOR} AND m.tools IS NULL, m.token_estimate, NULL)
+  iif(m.estimator = {ESTIMATOR} AND m.tools IS NULL AND m.attachments = 0, m.token_estimate, NULL)
 FROM message_fts CROSS JOIN message m ON m.id = message_fts.rowid
   CROSS JOIN conversation c ON c.id = m.conversation_id CROSS JOIN message_body b ON b.id = m.id
 WHERE message_fts MATCH ? AND message_fts.rowid >= ?
@@ -68,6 +68,6 @@ def _affordable(db: apsw.Connection, expressions: Sequence[str]) -> tuple[list[s
 
 def _hit_of(row: Row) -> Hit:
     uuid, score, role, created_at, lines, text, title, estimate = row
-    # A message with tool calls has an estimate of all that is sent of it, and a hit is its text.
+    # A message with tool calls or files has an estimate of all that is sent of it, and a hit is its text.
     count = tokens.measure(text).tokens if estimate is None else estimate
     return Hit(uuid, score, Role(role), created_at, count, lines, twin_of(text), title)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from tui_chat.core import parts, tokens
-from tui_chat.core.errors import BadInput, DamagedHistory, NotFound
+from tui_chat.core.attachments import carried
+from tui_chat.core.errors import DamagedHistory, NotFound
 from tui_chat.core.models import (
     Attachment,
     Conversation,
@@ -125,7 +126,7 @@ def message_of(row: Row, parent: str | None) -> Message:
 
 
 def message_values(message: Message) -> dict[str, object]:
-    """The columns of a message's row, without its place in the tree and its times of writing."""
+    """The columns of a message's row, without its place in the tree and its times of writing; parts must be loaded."""
     model, usage = message.model, message.usage
     return {
         "uuid": message.id,
@@ -142,7 +143,7 @@ def message_values(message: Message) -> dict[str, object]:
         "error": None if message.error is None else clean_surrogates(message.error),
         "has_thinking": int(_has_thinking(message.parts)),
         "tools": _tools(message.parts),
-        "attachments": _attachments(message.parts),
+        **_carried(message.role, message.parts),
         **_measures(message),
     }
 
@@ -154,17 +155,22 @@ def body_values(text: str, message_parts: Sequence[Part], *, finished: bool) -> 
         "indexed": int(finished),
         "text": text,
         "search_text": _search_text(text) if finished else None,
-        "parts": _encoded(message_parts),
+        "parts": encoded_parts(message_parts),
     }
 
 
+def encoded_parts(message_parts: Sequence[Part]) -> str | None:
+    """The parts as a body row holds them."""
+    return json.dumps([_form_of(part) for part in message_parts]) if message_parts else None
+
+
 def parts_of(encoded: str | None) -> tuple[Part, ...]:
-    """The parts of a body row."""
+    """The parts of a body row; attachments without their data, which is elsewhere."""
     if encoded is None:
         return ()
     try:
-        return tuple(parts.from_json(part) for part in json.loads(encoded))
-    except ValueError as error:
+        return tuple(map(_part_of, json.loads(encoded)))
+    except (ValueError, KeyError) as error:
         raise DamagedHistory("A message of the history cannot be read.", hint="Put back a backup.") from error
 
 
@@ -172,7 +178,8 @@ def parts_of(encoded: str | None) -> tuple[Part, ...]:
 
 HEADER = """
 SELECT id, uuid, parent_id, removal_id, role, status, created_at, model_name, error, characters, lines,
-  token_estimate, letters, other_letters, has_thinking, pinned, excluded, tools, attachments, estimator
+  token_estimate, letters, other_letters, has_thinking, pinned, excluded, tools, attachments, images, image_tokens,
+  other_files, estimator
 FROM message"""
 """Selects rows for ``header_of``."""
 
@@ -194,7 +201,7 @@ def header_of(row: Row, parent: str | None) -> MessageHeader:
             row[15] == 1,
             row[16] == 1,
             *(_NO_TOOLS if tools is None else _tools_of(tools)),
-            row[18],
+            *row[18:22],
         )
     )
 
@@ -204,11 +211,10 @@ def is_measured(row: Row) -> bool:
     return bool(row[-1] == ESTIMATOR)
 
 
-def measured(row: Row, text: str, encoded: str | None) -> Row:
-    """The row of ``HEADER`` with the measures of its text and parts as they are now."""
-    now = parts_of(encoded)
+def measured(row: Row, text: str, now: Sequence[Part]) -> Row:
+    """The row of ``HEADER`` with the measures of its text and parts as they are now; the parts must be loaded."""
     measures = (len(text), _lines(text), *tokens.measure(parts.sent_text(text, now)), int(_has_thinking(now)))
-    return (*row[:9], *measures, *row[15:17], _tools(now), _attachments(now), ESTIMATOR)
+    return (*row[:9], *measures, *row[15:17], _tools(now), *carried(_ROLES[row[4]], now), ESTIMATOR)
 
 
 # -- inside ---------------------------------------------------------------------------------
@@ -249,8 +255,14 @@ def _tools_of(encoded: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(tools["calls"]), tuple(tools["answers"])
 
 
-def _attachments(message_parts: Sequence[Part]) -> int:
-    return sum(isinstance(part, Attachment) for part in message_parts)
+def _carried(role: Role, message_parts: Sequence[Part]) -> dict[str, object]:
+    files = carried(role, message_parts)
+    return {
+        "attachments": files.files,
+        "images": files.images,
+        "image_tokens": files.image_tokens,
+        "other_files": files.others,
+    }
 
 
 def _search_text(text: str) -> str | None:
@@ -258,13 +270,18 @@ def _search_text(text: str) -> str | None:
     return None if form == text else form
 
 
-def _encoded(message_parts: Sequence[Part]) -> str | None:
-    if not message_parts:
-        return None
-    try:
-        return json.dumps([parts.to_json(part) for part in message_parts])
-    except ValueError as error:
-        raise BadInput("An attachment is not what its checksum says.", hint="Attach it again.") from error
+def _form_of(part: Part) -> dict[str, object]:
+    """As in the export; but of an attachment only what there is (``store.attachments`` has its content)."""
+    if not isinstance(part, Attachment):
+        return {**parts.to_json(part)}
+    return {"type": "attachment", "name": part.name, "mime": part.mime, "sha256": part.sha256, "size": part.size}
+
+
+def _part_of(form: Mapping[str, Any]) -> Part:
+    if form["type"] != "attachment":
+        return parts.from_json(form)
+    name, mime = clean_surrogates(form["name"]), clean_surrogates(form["mime"])
+    return Attachment(name, mime, form["sha256"], b"", form["size"])
 
 
 def _memory_of(strategy: str | None, most: int, trim: str, scope: str | None) -> MemorySettings | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui_chat.core.clock import Millis
 from tui_chat.core.errors import DamagedHistory, TuiChatError
-from tui_chat.core.models import Conversation, Message, MessageHeader, clean_surrogates
+from tui_chat.core.models import Attachment, Conversation, Message, MessageHeader, clean_surrogates
 from tui_chat.core.ports import (
     Body,
     ConversationIndex,
@@ -21,7 +21,18 @@ from tui_chat.core.ports import (
 from tui_chat.core.recall import Hit
 from tui_chat.core.secret import Secret
 from tui_chat.core.summary import Summary
-from tui_chat.store import conversations, erasing, imports, ledger, messages, ranking, removals, search, summaries
+from tui_chat.store import (
+    attachments,
+    conversations,
+    erasing,
+    imports,
+    ledger,
+    messages,
+    ranking,
+    removals,
+    search,
+    summaries,
+)
 from tui_chat.store.database import Database
 from tui_chat.store.rows import conversation_key, fetch
 
@@ -97,6 +108,10 @@ class SqliteStore:
         wanted = tuple(ids)
         return await self._database.read(lambda db: messages.bodies(db, wanted))
 
+    async def contents(self, hashes: Iterable[str]) -> Mapping[str, bytes]:
+        wanted = tuple(hashes)
+        return await self._database.read(lambda db: attachments.contents(db, wanted))
+
     async def message(self, message_id: str) -> Message:
         return await self._database.read(lambda db: messages.message(db, message_id))
 
@@ -111,6 +126,7 @@ class SqliteStore:
             messages.add(db, conversation_id, prompt)
             conversations.name_if_unnamed(db, conversation_id, title)
             conversations.save_draft(db, conversation_id, "")
+            attachments.save_draft(db, conversation_id, ())
 
         await self._database.run(add)
 
@@ -177,6 +193,12 @@ class SqliteStore:
 
     async def save_draft(self, conversation_id: str, text: str) -> None:
         await self._database.run(lambda db: conversations.save_draft(db, conversation_id, text))
+
+    async def draft_attachments(self, conversation_id: str) -> Sequence[Attachment]:
+        return await self._database.read(lambda db: attachments.draft(db, conversation_id))
+
+    async def save_draft_attachments(self, conversation_id: str, given: Sequence[Attachment]) -> None:
+        await self._database.run(lambda db: attachments.save_draft(db, conversation_id, given))
 
     async def value(self, key: str) -> str | None:
         def get(db: apsw.Connection) -> str | None:
