@@ -6,6 +6,7 @@
 ``mute``   never says where it listens
 ``loud``   writes megabytes without a line end, then serves
 ``dead``   says why it cannot, in the words of the model's name, and ends
+``deaf``   does not heed a request to end, and says so
 ``leaky``  serves, and writes what it was asked into its log
 """
 
@@ -29,7 +30,10 @@ class Connection(BaseHTTPRequestHandler):
         global asked
         if self.path == "/health":
             asked += 1
-            return self._answer(503 if MODE == "old" and asked < 3 else 200)
+        if MODE == "old" and asked < 3:
+            return self._answer(503)
+        if self.path == "/health":
+            return self._answer(200)
         if MODE == "leaky":
             print("asked by", self.headers.get("Authorization"), "for", self.path, flush=True)
         known = self.headers.get("Authorization") == KEY
@@ -48,6 +52,9 @@ def main() -> None:
     if MODE == "mute":
         print("still loading", flush=True)
         signal.pause()
+    if MODE == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print("I hear nothing", flush=True)
     if MODE == "loud":
         for _ in range(300):
             print("x" * 10_000, end="")

@@ -8,14 +8,22 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tui_chat.local import LlamaCpp
 from tui_chat.local.engine import command
 
 
+def chosen(environment: Mapping[str, str]) -> Sequence[str]:
+    """The llama.cpp that the tests of real servers run."""
+    if named := os.environ.get("TUI_CHAT_LLAMA_SERVER"):
+        return named, "--host", "127.0.0.1", "--port", "0"
+    return command(environment)
+
+
 async def main(file: Path, fake: list[str]) -> None:
-    models = LlamaCpp(os.environ, choose=(lambda _: (sys.executable, *fake)) if fake else command)
+    models = LlamaCpp(os.environ, choose=(lambda _: (sys.executable, *fake)) if fake else chosen)
     starting = asyncio.create_task(models.start(await models.read(file)))
     if not fake:
         await starting

@@ -6,20 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.local.gguf_bytes import gguf, llama, write
 from tui_chat.core.local import GgufFile
-from tui_chat.local.folders import find_models, folders
+from tui_chat.local.folders import find_models, folders, limits
 
 DIGEST = "ab" * 32
 OTHER = "cd" * 32
 
 
 def found(home: Path, **variables: str) -> list[GgufFile]:
-    return find_models(folders({"HOME": str(home), **variables}, "linux"))
+    return find_models(folders({"HOME": str(home), **variables}, "linux"), limits())
 
 
 def names(home: Path, **variables: str) -> list[tuple[str, str]]:
@@ -151,7 +152,8 @@ def test_no_link_is_followed_out(tmp_path: Path) -> None:
     snapshots = tmp_path / ".cache/huggingface/hub/models--a--b/snapshots/1"
     snapshots.mkdir(parents=True)
     (snapshots / "m.gguf").symlink_to(outside)
-    (snapshots.parents[2] / "models--c--d").symlink_to(outside.parent, target_is_directory=True)
+    write(tmp_path / "private/snapshots/1/m.gguf")
+    (snapshots.parents[1].parent / "models--c--d").symlink_to(outside.parent, target_is_directory=True)
     models = tmp_path / ".ollama/models"
     blob = ollama(models, "registry.ollama.ai/library/m/1", DIGEST)
     blob.unlink()
@@ -166,6 +168,14 @@ def test_the_hubs_own_folders_are_no_links(tmp_path: Path, linked: str) -> None:
     folder = link.parents[2] / linked
     folder.rename(tmp_path / "elsewhere")
     folder.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    write(tmp_path / "elsewhere/0123abc/n.gguf")
+
+    assert [] == names(tmp_path)
+
+
+def test_a_first_part_that_leads_out_is_not_read_for_the_second(tmp_path: Path) -> None:
+    second = hub(tmp_path, "a--b", "m-00002-of-00002.gguf")
+    second.with_name("m-00001-of-00002.gguf").symlink_to(write(tmp_path / "private/m.gguf"))
 
     assert [] == names(tmp_path)
 
@@ -226,8 +236,9 @@ def test_a_variable_that_names_no_whole_path_counts_for_nothing(tmp_path: Path, 
 
 def test_on_macos_llama_cpp_keeps_them_in_the_library(tmp_path: Path) -> None:
     write(tmp_path / "Library/Caches/llama.cpp/m.gguf")
+    places = folders({"HOME": str(tmp_path)}, "darwin")
 
-    assert ["m"] == [model.name for model in find_models(folders({"HOME": str(tmp_path)}, "darwin"))]
+    assert ["m"] == [model.name for model in find_models(places, limits())]
 
 
 def test_a_fresh_computer_has_none(tmp_path: Path) -> None:
@@ -239,11 +250,11 @@ def test_count_and_time_are_bounded(tmp_path: Path) -> None:
         write(tmp_path / f".lmstudio/models/p/m{number:02}/m{number:02}.gguf")
     places = folders({"HOME": str(tmp_path)}, "linux")
 
-    some = find_models(places, most=35)
+    some = find_models(places, replace(limits(), entries=35))
 
     assert 0 < len(some) < 20
-    assert [] == find_models(places, seconds=0)
-    assert 20 == len(find_models(places))
+    assert [] == find_models(places, replace(limits(), deadline=0))
+    assert 20 == len(find_models(places, limits()))
 
 
 WATCHED = """

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+import threading
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.local.gguf_bytes import gguf, llama, write
+from tests.local.processes import family, still_alive
 from tui_chat.core.errors import BadInput, NotFound, ServerFailed
 from tui_chat.core.local import GgufFile, Stage
 from tui_chat.local.child import KEPT_LINES, LONGEST_LINE
+from tui_chat.local.folders import Enough, Limits
 from tui_chat.local.llama import LlamaCpp
 
 FAKE = Path(__file__).with_name("fake_server.py")
 
 
 @asynccontextmanager
-async def serving(mode: str, *, load_seconds: float = 60) -> AsyncIterator[LlamaCpp]:
+async def serving(
+    mode: str, environment: Mapping[str, str] = os.environ, *, load_seconds: float = 60
+) -> AsyncIterator[LlamaCpp]:
     """A LlamaCpp with that server; nothing of it is left at the end."""
-    models = LlamaCpp(os.environ, choose=lambda _: (sys.executable, str(FAKE), mode), load_seconds=load_seconds)
+    models = LlamaCpp(environment, choose=lambda _: (sys.executable, str(FAKE), mode), load_seconds=load_seconds)
     try:
         yield models
     finally:
@@ -106,12 +113,16 @@ async def test_however_much_it_writes_little_is_kept_and_nothing_is_shown(
         await child_begun(models)
         assert models._child is not None
         kept = models._child.lines
+        tracemalloc.start()
         while not starting.done():
             await asyncio.sleep(0)
             assert len(kept) <= KEPT_LINES
             assert all(len(line) <= LONGEST_LINE for line in kept)
         await starting
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
 
+    assert peak < 1_000_000, "a line without an end was kept"
     assert ("", "") == capfd.readouterr()
 
 
@@ -155,9 +166,20 @@ async def test_stop_ends_a_start(tiny: GgufFile) -> None:
             await starting
 
 
+async def test_stop_ends_the_starts_that_wait_for_their_turn(tiny: GgufFile) -> None:
+    async with serving("mute") as models:
+        starts = [asyncio.create_task(models.start(tiny)) for _ in range(3)]
+        await child_begun(models)
+        await models.stop()
+
+        told = await asyncio.gather(*starts, return_exceptions=True)
+        assert 3 * ["Tiny was stopped before it was loaded."] == [str(error) for error in told]
+        assert (None, None) == (models.running, models._child)
+
+
 @pytest.mark.parametrize("turns", range(1, 60, 3))
 async def test_stop_at_any_moment_of_a_start_leaves_nothing(tiny: GgufFile, turns: int) -> None:
-    async with serving("old") as models:
+    async with serving("mute") as models:
         starting = asyncio.create_task(models.start(tiny))
         for _ in range(turns):
             await asyncio.sleep(0.001 if turns > 30 else 0)
@@ -166,6 +188,56 @@ async def test_stop_at_any_moment_of_a_start_leaves_nothing(tiny: GgufFile, turn
             await starting
 
         assert (None, None, None) == (models.running, models._child, models.failure)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+async def test_a_server_that_watches_nothing_does_not_outlive_its_guard(tiny: GgufFile) -> None:
+    async with serving("old") as models:
+        await models.start(tiny)
+        child = models._child
+        assert child is not None
+        pids = [process.pid for process in family(child.pid)]
+        os.kill(child.pid, signal.SIGKILL)
+        await asyncio.wait((child.ended,))
+
+        assert 2 == len(pids)
+        assert [] == still_alive(pids)
+
+
+async def test_a_server_that_does_not_want_to_end_is_killed(tiny: GgufFile) -> None:
+    async with serving("deaf") as models:
+        await models.start(tiny)
+        assert models._child is not None
+        pids = [process.pid for process in family(models._child.pid)]
+        await models.stop()
+
+        assert 2 == len(pids)
+        assert [] == still_alive(pids)
+
+
+async def test_a_guard_that_does_not_answer_is_killed_with_its_server(
+    tiny: GgufFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui_chat.local.child.END_SECONDS", 0.1)
+    async with serving("old") as models:
+        await models.start(tiny)
+        assert models._child is not None
+        guard, *_ = pids = [process.pid for process in family(models._child.pid)]
+        os.kill(guard, signal.SIGSTOP)
+        await models.stop()
+
+        assert [] == still_alive(pids)
+
+
+async def test_a_program_that_cannot_be_run_is_told(tiny: GgufFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = LlamaCpp(os.environ, choose=lambda _: ("/nowhere/llama-server",))
+    with pytest.raises(ServerFailed, match=r"^llama\.cpp gave up: FileNotFoundError.*/nowhere/llama-server"):
+        await missing.start(tiny)
+
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(ServerFailed, match=r"^llama\.cpp could not be started \(No such file or directory\)"):
+        await missing.start(tiny)
+    assert (None, None) == (missing.running, missing._child)
 
 
 async def test_what_runs_already_goes_on(tiny: GgufFile) -> None:
@@ -216,7 +288,42 @@ async def test_stop_may_come_twice_and_before_anything() -> None:
         assert None is models.running
 
 
-# -- reading ------------------------------------------------------------------------------------
+# -- finding and reading ------------------------------------------------------------------------
+
+
+async def test_what_is_found_can_be_started_under_its_name(tmp_path: Path) -> None:
+    blob = f"sha256-{'ab' * 32}"
+    layer = f'{{"mediaType": "application/vnd.ollama.image.model", "digest": "{blob}"}}'
+    write(tmp_path / "manifests/registry.ollama.ai/library/tiny/1b", f'{{"layers": [{layer}]}}'.encode())
+    write(tmp_path / "blobs" / blob)
+    async with serving("old", {**os.environ, "HOME": str(tmp_path), "OLLAMA_MODELS": str(tmp_path)}) as models:
+        (found,) = await models.find()
+        running = await models.start(found)
+
+        assert ("tiny:1b", found) == (running.model, running.file)
+
+
+async def test_a_search_that_is_cancelled_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on, left = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(places: object, limits: Limits) -> list[GgufFile]:
+        begun.set()
+        go_on.wait(10)
+        try:
+            limits.spend()
+        except Enough:
+            left.set()
+        return []
+
+    monkeypatch.setattr("tui_chat.local.llama.find_models", slow)
+    searching = asyncio.create_task(LlamaCpp({}).find())
+    await asyncio.to_thread(begun.wait)
+    searching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await searching
+    go_on.set()
+
+    assert await asyncio.to_thread(left.wait, 10)
 
 
 @pytest.mark.parametrize(

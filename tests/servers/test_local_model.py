@@ -1,4 +1,7 @@
-"""A model file run by the real llama.cpp server as our child: a turn, a crash, and every way to end."""
+"""A model file run by the real llama.cpp server as our child: a turn, a crash, and every way to end.
+
+The server is the wheel's; ``TUI_CHAT_LLAMA_SERVER=PATH`` names a ``llama-server`` to run instead.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ import pytest
 
 from tests.contracts.provider import collect, plan_of, text_of
 from tests.local.gguf_bytes import gguf
+from tests.local.killed_app import chosen
 from tests.local.processes import family, still_alive
 from tests.servers.llama import REPLY, require_llama, write_model
 from tui_chat.core.errors import BadInput, NotReached, ServerFailed, Unauthorized
@@ -42,7 +46,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def llama() -> AsyncIterator[LlamaCpp]:
-    models = LlamaCpp(os.environ)
+    models = LlamaCpp(os.environ, choose=chosen)
     yield models
     await models.stop()
 
@@ -97,9 +101,19 @@ async def test_other_users_see_neither_key_nor_file_in_the_list_of_processes(lla
 
     arguments = " ".join(process.arguments for process in family(llama._child.pid))
 
-    assert "serve.py" in arguments
+    assert "guard.py" in arguments
     assert running.key.reveal_text() not in arguments
     assert model.name not in arguments
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_its_crash_leaves_no_core_dump_of_the_chat(llama: LlamaCpp, model: Path) -> None:
+    await llama.start(await llama.read(model))
+    assert llama._child is not None
+
+    for process in family(llama._child.pid):
+        limits = Path(f"/proc/{process.pid}/limits").read_text().splitlines()
+        assert ["0", "0"] == next(line.split()[4:6] for line in limits if line.startswith("Max core file size"))
 
 
 async def test_the_terminals_signals_do_not_reach_it(llama: LlamaCpp, model: Path) -> None:
@@ -210,8 +224,9 @@ def test_an_app_that_is_killed_leaves_no_process(model: Path, number: signal.Sig
     assert "" == written
 
 
-def test_an_app_that_is_killed_while_a_model_loads_leaves_no_process(model: Path) -> None:
-    pids, _ = killed(str(model), str(FAKE), "mute")
+@pytest.mark.parametrize("mode", ["mute", "deaf"])
+def test_an_app_that_is_killed_while_a_model_loads_leaves_no_process(model: Path, mode: str) -> None:
+    pids, _ = killed(str(model), str(FAKE), mode)
 
     assert 2 == len(pids)
     assert [] == still_alive(pids)

@@ -33,7 +33,23 @@ LARGEST_MANIFEST = 64 * 1024
 _OLLAMA_MODEL = "application/vnd.ollama.image.model"
 _DIGEST = re.compile(r"sha256[:-]([0-9a-f]{64})")
 
-_Look = Callable[[Path, "_Limits"], Iterator[GgufFile]]
+
+class Enough(Exception):
+    """A bound is reached."""
+
+
+@dataclass(slots=True)
+class Limits:
+    """How many names may still be looked at, and until when (on the monotonic clock)."""
+
+    entries: int
+    deadline: float
+
+    def spend(self) -> None:
+        """One more. Raises Enough."""
+        self.entries -= 1
+        if self.entries < 0 or time.monotonic() > self.deadline:
+            raise Enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +58,7 @@ class Folder:
 
     source: str
     path: Path
-    look: _Look
-
-
-class _Enough(Exception):
-    """A bound is reached."""
-
-
-@dataclass(slots=True)
-class _Limits:
-    """What may still be looked at, and until when (on the monotonic clock)."""
-
-    entries: int
-    deadline: float
-
-    def spend(self) -> None:
-        """One more. Raises _Enough."""
-        self.entries -= 1
-        if self.entries < 0 or time.monotonic() > self.deadline:
-            raise _Enough
+    look: Callable[[Path, Limits], Iterator[GgufFile]]
 
 
 def folders(environment: Mapping[str, str], platform: str = sys.platform) -> tuple[Folder, ...]:
@@ -85,11 +83,15 @@ def folders(environment: Mapping[str, str], platform: str = sys.platform) -> tup
     )
 
 
-def find_models(places: Sequence[Folder], *, seconds: float = SECONDS, most: int = MOST_ENTRIES) -> list[GgufFile]:
-    """The models in these folders by name, each once. Blocks, for so many seconds at most."""
-    limits = _Limits(most, time.monotonic() + seconds)
+def limits() -> Limits:
+    """From now on."""
+    return Limits(MOST_ENTRIES, time.monotonic() + SECONDS)
+
+
+def find_models(places: Sequence[Folder], limits: Limits) -> list[GgufFile]:
+    """The models in these folders by name, each once. Blocks, until a limit is reached at most."""
     found: dict[tuple[int, int], GgufFile] = {}
-    with suppress(_Enough):
+    with suppress(Enough):
         for folder in places:
             for model in folder.look(folder.path, limits):
                 with suppress(OSError):
@@ -101,17 +103,17 @@ def find_models(places: Sequence[Folder], *, seconds: float = SECONDS, most: int
 # -- one program's folder each ------------------------------------------------------------------
 
 
-def _flat(folder: Path, limits: _Limits) -> Iterator[GgufFile]:
+def _flat(folder: Path, limits: Limits) -> Iterator[GgufFile]:
     """llama.cpp's cache: the files lie side by side."""
     return _models(_files(folder, limits, depth=1), limits)
 
 
-def _lm_studio(folder: Path, limits: _Limits) -> Iterator[GgufFile]:
+def _lm_studio(folder: Path, limits: Limits) -> Iterator[GgufFile]:
     """LM Studio's: ``PUBLISHER/MODEL/FILE.gguf``."""
     return _models(_files(folder, limits, depth=3), limits)
 
 
-def _hugging_face(folder: Path, limits: _Limits) -> Iterator[GgufFile]:
+def _hugging_face(folder: Path, limits: Limits) -> Iterator[GgufFile]:
     """The hub's cache: ``models--OWNER--NAME/snapshots/REVISION/[FOLDER/]FILE.gguf``, links to its own ``blobs``."""
     for repository in _entries(folder, limits):
         if repository.name.startswith("models--") and repository.is_dir(follow_symlinks=False):
@@ -121,7 +123,7 @@ def _hugging_face(folder: Path, limits: _Limits) -> Iterator[GgufFile]:
                 yield from _models(links, limits)
 
 
-def _ollama(folder: Path, limits: _Limits) -> Iterator[GgufFile]:
+def _ollama(folder: Path, limits: Limits) -> Iterator[GgufFile]:
     """Ollama's: ``manifests/HOST/OWNER/NAME/TAG`` says which of the ``blobs`` is a model's file."""
     manifests = folder / "manifests"
     if manifests.is_symlink() or (folder / "blobs").is_symlink():
@@ -156,14 +158,14 @@ def _ollama_name(parts: Sequence[str]) -> str:
 # -- looking ------------------------------------------------------------------------------------
 
 
-def _models(paths: Iterator[Path], limits: _Limits) -> Iterator[GgufFile]:
+def _models(paths: Iterator[Path], limits: Limits) -> Iterator[GgufFile]:
     """The models among these files; of one in parts the first part stands for all."""
     for path in paths:
         if path == parts_of(path)[0] and (model := _read(path, limits, follow=path.is_symlink())):
             yield model
 
 
-def _read(path: Path, limits: _Limits, *, follow: bool = False) -> GgufFile | None:
+def _read(path: Path, limits: Limits, *, follow: bool = False) -> GgufFile | None:
     """The model in a file; None where there is none to chat with."""
     limits.spend()
     try:
@@ -173,7 +175,7 @@ def _read(path: Path, limits: _Limits, *, follow: bool = False) -> GgufFile | No
 
 
 def _files(
-    folder: Path, limits: _Limits, *, depth: int, any_name: bool = False, links_into: Path | None = None
+    folder: Path, limits: Limits, *, depth: int, any_name: bool = False, links_into: Path | None = None
 ) -> Iterator[Path]:
     """Model files below a folder, so many levels deep; no link is followed but to a file right in ``links_into``."""
     for entry in _entries(folder, limits):
@@ -187,7 +189,7 @@ def _files(
             yield path
 
 
-def _entries(folder: Path, limits: _Limits) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: Path, limits: Limits) -> Iterator[os.DirEntry[str]]:
     """What a folder holds, by name; nothing where it is not there or may not be read."""
     try:
         with os.scandir(folder) as entries:

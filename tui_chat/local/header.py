@@ -127,11 +127,7 @@ def parse_header(data: bytes, *, whole: bool, name: str = "The file") -> Header:
         )
     found: dict[str, str | int | tuple[int, ...]] = {}
     try:
-        for key, value in _entries(data, entries):
-            if key.startswith("tokenizer.") and _window_is_known(found):
-                break  # what stands behind the vocabulary is not needed
-            if value is not None and len(found) < MOST_KEPT:
-                found[key] = value
+        _read_entries(data, entries, found)
     except TooShort:
         if not whole:
             raise
@@ -201,14 +197,17 @@ def _unreadable(shown: str, error: OSError) -> BadInput:
     return BadInput(f"{shown} cannot be read ({error.strerror}).", hint="Check its permissions.")
 
 
-def _entries(data: bytes, count: int) -> Iterator[tuple[str, str | int | tuple[int, ...] | None]]:
-    """Keys and values in the file's order; None for what is not looked for. Each takes bytes, so it ends."""
+def _read_entries(data: bytes, count: int, found: dict[str, str | int | tuple[int, ...]]) -> None:
+    """Put in what is looked for, as far as the bytes go. Each entry takes some of them, so it ends."""
     at = _START.size
     for _ in range(count):
         key, at = _text(data, at, LONGEST_TEXT)
+        if key.startswith("tokenizer.") and _window_is_known(found):
+            return  # the vocabulary is long, and what stands behind it is not needed
         kind, at = _unpack(_KIND, data, at)
         value, at = _value(data, at, kind, keep=key in _GENERAL or key.partition(".")[2] in WANTED)
-        yield key, value
+        if value is not None and len(found) < MOST_KEPT:
+            found[key] = value
 
 
 def _value(data: bytes, at: int, kind: int, *, keep: bool) -> tuple[str | int | tuple[int, ...] | None, int]:

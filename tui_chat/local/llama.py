@@ -16,7 +16,7 @@ from tui_chat.core.settings import is_context_window
 from tui_chat.local.child import Child, ChildEnded, KeyIgnored
 from tui_chat.local.complaints import REINSTALL, why_ended, why_not_started
 from tui_chat.local.engine import Choose, command, variables
-from tui_chat.local.folders import find_models, folders
+from tui_chat.local.folders import find_models, folders, limits
 from tui_chat.local.model import read_model
 
 LOAD_SECONDS = 900.0
@@ -54,7 +54,12 @@ class LlamaCpp:
 
     async def find(self) -> Sequence[GgufFile]:
         """See the port."""
-        return await asyncio.to_thread(find_models, folders(self._environment))
+        within = limits()
+        try:
+            return await asyncio.to_thread(find_models, folders(self._environment), within)
+        except asyncio.CancelledError:
+            within.entries = 0  # the thread ends with the next name it sees
+            raise
 
     async def read(self, path: Path) -> GgufFile:
         """See the port."""
@@ -65,8 +70,8 @@ class LlamaCpp:
     ) -> Running:
         """See the port."""
         tell = progress or (lambda stage: None)
+        stops = self._stops
         async with self._starting:
-            stops = self._stops
             tell(Stage.READING)
             model = replace(await self.read(file.path), name=file.name, source=file.source)
             window = context_window or model.default_window
@@ -76,6 +81,8 @@ class LlamaCpp:
             if running is None or (running.file, running.context_window) != (model, window):
                 argv = await asyncio.to_thread(self._choose, self._environment)
                 await self._end()
+                if self._stops != stops:
+                    raise _stopped(model)
                 tell(Stage.LOADING)
                 running = await self._run(argv, model, window, stops)
             tell(Stage.READY)
@@ -94,7 +101,10 @@ class LlamaCpp:
         key = Secret(secrets.token_urlsafe(32))
         told = variables(self._environment, model, context_window=window, key=key)
         self._failure = None
-        self._child = child = await Child.start(argv, told)
+        try:
+            self._child = child = await Child.start(argv, told)
+        except OSError as error:
+            raise ServerFailed(f"llama.cpp could not be started ({error.strerror}).", hint="Try again.") from error
         try:
             port = await self._served(child, model, key) if self._stops == stops else 0
             if self._stops != stops:

@@ -32,7 +32,7 @@ def read_model(path: Path, *, follow: bool) -> GgufFile:
         except OSError:
             missing = f"Part {number} of {len(others) + 1} of {name} is missing."
             raise BadInput(missing, hint="All parts belong in one folder, under their own names.") from None
-    return GgufFile(first, name, size, "", header.architecture, trained_window(header), default_window(header))
+    return GgufFile(first, name, size, "", header.architecture, trained_window(header), default_window(header, size))
 
 
 def _absolute(path: Path) -> Path:

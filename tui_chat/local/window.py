@@ -1,8 +1,8 @@
 """How many tokens of context a model is run with where the user does not say.
 
-The model's trained window, but no more than ``LARGEST``, and no more than its cache needs of a
-quarter of this computer's memory: the rest is for the weights and for other programs. Never less
-than ``SMALLEST`` (or the trained window, where that is less): a chat needs some room.
+The model's trained window, but no more than ``LARGEST``, and no more than its cache has room for: a
+quarter of this computer's memory, or half of what the weights leave of it where that is less. The rest
+is for other programs. Never less than ``SMALLEST`` (or the trained window): a chat needs some room.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ SMALLEST = 4_096
 UNKNOWN = 8_192
 """For files that do not say what they were trained for."""
 
-SHARE = 4
-"""The cache may take a quarter of the memory."""
-
 _STEP = 256
 """llama.cpp rounds windows to multiples of it."""
 
@@ -36,15 +33,19 @@ def trained_window(header: Header) -> int | None:
     return tokens if is_context_window(tokens) else None
 
 
-def default_window(header: Header, memory: int | None = None) -> int:
-    """Tokens for a computer with so many bytes of memory (None: this one)."""
-    trained = trained_window(header)
-    room = (memory or total_memory()) // SHARE
+def default_window(header: Header, size: int, memory: int | None = None) -> int:
+    """Tokens for weights of ``size`` bytes on a computer with so many bytes of memory (None: this one)."""
+    tokens = min(trained_window(header) or UNKNOWN, LARGEST)
     cache = cache_bytes(header)
-    tokens = min(trained or UNKNOWN, LARGEST)
-    if cache and cache * tokens > room:
+    room = cache_room(size, memory or total_memory())
+    if cache * tokens > room:
         tokens = max(room // cache // _STEP * _STEP, min(SMALLEST, tokens))
     return tokens
+
+
+def cache_room(size: int, memory: int) -> int:
+    """Bytes that the cache may take beside weights of ``size`` bytes."""
+    return min(memory // 4, max(0, memory - size) // 2)
 
 
 def cache_bytes(header: Header) -> int:
