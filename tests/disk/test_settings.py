@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import MemorySettings, ModelRef
-from tui_chat.core.settings import Caps, Endpoint, Settings
+from tui_chat.core.settings import DIALECTS, Caps, Endpoint, Settings, command_words
 from tui_chat.disk.settings import TomlSettings
 
 BY_HAND = """\
@@ -89,6 +89,10 @@ def test_every_name_of_the_file_is_read(tmp_path: Path) -> None:
         ('[endpoints.a]\nkey_env="A"', "settings.toml line 1: endpoints.a has no base_url."),
         ('[endpoints.a]\ndialect="klingon"', 'settings.toml line 2: endpoints.a.dialect must be "openai" or'),
         ("[endpoints.a]", "settings.toml line 1: endpoints.a has no base_url."),
+        ('[endpoints.a]\nkey_command=""', "settings.toml line 2: endpoints.a.key_command must be a command on one"),
+        ("[endpoints.a]\nkey_command='a \"b'", "settings.toml line 2: endpoints.a.key_command must be a command on"),
+        ('[endpoints.a]\nkey_command="a\\nb"', "settings.toml line 2: endpoints.a.key_command must be a command on"),
+        ('[endpoints.a]\nkey_command=["a"]', "settings.toml line 2: endpoints.a.key_command must be a command on"),
         ("[keymap]\nx = []", "settings.toml line 2: keymap.x must be keys"),
         ("first_byte_timeout = nan", "settings.toml line 1: first_byte_timeout must be a number of seconds"),
     ],
@@ -194,9 +198,10 @@ ENDPOINTS = st.builds(
     Endpoint,
     NAMES,
     st.sampled_from(["http://localhost:1/v1", "https://api.example.org"]),
-    st.just("openai"),
+    st.sampled_from(DIALECTS),
     st.none() | st.just("MY_ENV"),
     st.none() | st.integers(256, 10**7),
+    key_command=st.none() | WORDS.filter(command_words) | st.just("pass show 'my keys/openai'"),
 )
 SETTINGS = st.builds(
     Settings,
@@ -310,6 +315,7 @@ def test_a_cap_is_a_positive_number(key: str, text: str, tmp_path: Path) -> None
         ("endpoints.a.key_env", "sk_abcdefgh12345678"),
         ("user", "0f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c"),
         ("endpoints.a.base_url", "https://a/sk-abcdefgh12345678"),
+        ("endpoints.a.key_command", "echo sk-abcdefgh12345678"),
     ],
 )
 def test_a_secret_is_refused_and_not_repeated(key: str, text: str, tmp_path: Path) -> None:
@@ -356,3 +362,32 @@ def test_a_long_model_name_is_no_secret(model: str, tmp_path: Path) -> None:
     file.set_value("model", model)
 
     assert model == str(file.load().model)
+
+
+def test_a_command_may_name_what_it_prints_by_a_number(tmp_path: Path) -> None:
+    file = written(tmp_path, '[endpoints.a]\nbase_url = "https://a"\n')
+    command = "op read op://abcdefghijklmnopqrstuvwx12/x7k2m9q4p1z8w3n5v6b0c2d4f7/credential"
+
+    file.set_value("endpoints.a.key_command", command)
+
+    assert (Endpoint("a", "https://a", key_command=command),) == file.load().endpoints
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("pass show openai", ("pass", "show", "openai")),
+        ("pass show 'my keys/openai'", ("pass", "show", "my keys/openai")),
+        ("echo $HOME | cat", ("echo", "$HOME", "|", "cat")),
+        ("", ()),
+        ("   ", ()),
+        ("''", ()),
+        ("a 'b", ()),
+        ("a\nb", ()),
+        ("a" * 501, ()),
+    ],
+)
+def test_a_command_line_is_split_as_a_shell_would_and_nothing_in_it_is_a_shells(
+    line: str, words: tuple[str, ...]
+) -> None:
+    assert words == command_words(line)

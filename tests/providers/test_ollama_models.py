@@ -122,7 +122,7 @@ async def test_a_model_of_the_cloud_runs_with_all_it_was_trained_for() -> None:
 
     server = Ollama([remote, tag("m")], {"big:cloud": facts(262_144), "m": facts(262_144)})
 
-    assert (ModelCard("big:cloud", 262_144), ModelCard("m", 4096)) == await models_of(server)
+    assert (ModelCard("big:cloud", 262_144, runs_at="ollama.com"), ModelCard("m", 4096)) == await models_of(server)
 
 
 async def test_models_that_cannot_chat_are_not_offered() -> None:
@@ -262,3 +262,22 @@ async def test_the_official_client_reads_the_same_models() -> None:
     assert (show.modelinfo or {})["llama.context_length"] == 131_072
     assert [each.context_length for each in running.models] == [2048]
     assert theirs == [request.json for request in server.requests if request.path == "/api/show"][1:]
+
+
+@pytest.mark.parametrize(
+    ("more", "runs_at"),
+    [
+        ({"remote_host": "https://ollama.com:443", "remote_model": "big"}, "ollama.com"),
+        ({"remote_host": "box in the cellar\x1b[2J"}, "box in the cellar [2J"),
+        ({"remote_host": "\x00", "remote_model": "big"}, "another computer"),
+        ({"remote_model": "big"}, "another computer"),
+        ({"remote_host": {"a": 1}}, "{'a': 1}"),
+        ({"remote_host": "", "remote_model": ""}, ""),
+        ({"remote_host": None}, ""),
+        ({}, ""),
+    ],
+)
+async def test_a_model_that_is_handed_on_says_to_whom(more: dict[str, Any], runs_at: str) -> None:
+    (card,) = await models_of(Ollama([tag("big", **more)]))
+
+    assert runs_at == card.runs_at

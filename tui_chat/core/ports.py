@@ -22,10 +22,14 @@ from tui_chat.core.summary import Summary
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """A model as its server describes it; ``context_window`` in tokens where the server says it."""
+    """A model as its server describes it; ``context_window`` in tokens where the server says it.
+
+    ``runs_at`` is the host that the server hands everything on to, for a model that it does not run itself.
+    """
 
     name: str
     context_window: int | None = None
+    runs_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

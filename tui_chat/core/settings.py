@@ -24,13 +24,28 @@ def is_context_window(tokens: int) -> bool:
     return 256 <= tokens <= 100_000_000
 
 
+def command_words(line: str) -> tuple[str, ...]:
+    """A command line as the program and its arguments, quoted as in a shell; empty where it is none."""
+    import shlex  # here: only endpoints with a command need it
+
+    try:
+        words = tuple(shlex.split(line)) if line.isprintable() and len(line) <= LONGEST_COMMAND else ()
+    except ValueError:  # a quotation mark that is never closed
+        return ()
+    return words if words and words[0] else ()
+
+
+LONGEST_COMMAND = 500
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A model service: where it is and what it speaks.
 
-    ``key_env`` names an environment variable that holds its key; without one the key comes from
-    the encrypted history. ``context_window`` in tokens, where the user knows it better.
-    ``from_environment`` marks one that this run's environment variables made.
+    ``key_env`` names an environment variable that holds its key, ``key_command`` is a line like
+    ``pass show openai`` that prints it; without either the key comes from the encrypted history.
+    ``context_window`` in tokens, where the user knows it better. ``from_environment`` marks one that
+    this run's environment variables made.
     """
 
     name: str
@@ -39,6 +54,7 @@ class Endpoint:
     key_env: str | None = None
     context_window: int | None = None
     from_environment: bool = False
+    key_command: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

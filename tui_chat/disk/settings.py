@@ -144,24 +144,25 @@ _KEY_PREFIX = re.compile(r"\b(sk[-_]|gsk_|hf_|gh[pousr]_|glpat-|xai-|AIza|nvapi-
 _RANDOM_RUN = re.compile(r"[A-Za-z0-9]{24,}")
 
 
-def looks_secret(text: str, *, address: bool = False) -> bool:
+def looks_secret(text: str, *, numbered: bool = False) -> bool:
     """Whether a text looks like a key: a known beginning, or a long run of letters mixed with digits.
 
-    An ``address`` may have long runs: some services put an account's number there.
+    What is ``numbered`` may have long runs: some services put an account's number into their address,
+    and some keepers of passwords name what they keep by numbers.
     """
     if _KEY_PREFIX.search(text):
         return True
-    runs = () if address else _RANDOM_RUN.findall(text)
+    runs = () if numbered else _RANDOM_RUN.findall(text)
     return any(sum(c.isdigit() for c in run) >= 4 and any(c.isalpha() for c in run) for run in runs)
 
 
 def _refuse_secret(path: tuple[str, ...], text: str) -> None:
     # A setting that there is holds none, whatever its name: a cap is a number of tokens.
     named = kind_of(path) is None and _SECRET_NAME.search(path[-1])
-    if named or looks_secret(text, address=path[-1] == "base_url"):
+    if named or looks_secret(text, numbered=path[-1] in ("base_url", "key_command")):
         raise BadInput(
             "That is a secret, and the settings file is not encrypted; nothing was written.",
-            hint="Set a key inside the app (it is stored encrypted), or name an environment variable with key_env.",
+            hint="Set a key inside the app (it is stored encrypted), or name what has it: key_env, key_command.",
         )
 
 

@@ -11,7 +11,15 @@ from typing import Any, NamedTuple
 from tui_chat.core.address import is_address
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import MemorySettings, ModelRef
-from tui_chat.core.settings import DIALECTS, Caps, Endpoint, Settings, is_context_window, is_endpoint_name
+from tui_chat.core.settings import (
+    DIALECTS,
+    Caps,
+    Endpoint,
+    Settings,
+    command_words,
+    is_context_window,
+    is_endpoint_name,
+)
 from tui_chat.memory import STRATEGIES
 
 Path = tuple[str, ...]
@@ -96,6 +104,9 @@ KINDS: Mapping[Path, Kind] = {
         "the name of an environment variable",
         lambda value: bool(re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,80}", value)),
     ),
+    ("endpoints", "*", "key_command"): Kind(
+        str, "a command on one line, without a shell's signs", lambda value: bool(command_words(value))
+    ),
     ("endpoints", "*", "context_window"): Kind(int, "a number of tokens from 256 to 100000000", is_context_window),
     ("keymap", "*"): Kind(str, "keys separated by commas", _is_line),
 }
@@ -160,6 +171,7 @@ def table_from(settings: Settings, *, instead: Settings | None = None) -> dict[P
             "base_url": endpoint.base_url,
             "dialect": endpoint.dialect,
             "key_env": endpoint.key_env,
+            "key_command": endpoint.key_command,
             "context_window": endpoint.context_window,
         }
         table |= {("endpoints", endpoint.name, name): value for name, value in fields.items() if value is not None}

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tui_chat.core.address import is_address, read_address
 from tui_chat.core.ports import ModelCard
 from tui_chat.providers.models import LONGEST_NAME, MOST_MODELS
 from tui_chat.providers.refusals import clean
@@ -25,11 +26,11 @@ _NUM_CTX = re.compile(r"^\s*num_ctx\s+(\d{1,9})\s*$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model of ``/api/tags``; ``digest`` changes whenever the model does, ``is_remote`` runs in a cloud."""
+    """A model of ``/api/tags``; ``digest`` changes whenever the model does, ``runs_at`` is the host of its cloud."""
 
     name: str
     digest: str = ""
-    is_remote: bool = False
+    runs_at: str = ""
     can_chat: bool = True
 
 
@@ -75,7 +76,7 @@ def cards(models: Iterable[tuple[Listed, Shown | None, int | None]]) -> tuple[Mo
     for model, shown, loaded in models:
         name = clean(model.name, limit=LONGEST_NAME)
         if name:
-            found.setdefault(name, ModelCard(name, window(model, shown, loaded)))
+            found.setdefault(name, ModelCard(name, window(model, shown, loaded), runs_at=model.runs_at))
     return tuple(found.values())
 
 
@@ -83,7 +84,7 @@ def window(model: Listed, shown: Shown | None, loaded: int | None) -> int | None
     """Tokens to ask for; a model that runs elsewhere runs there with all it can."""
     if shown is None:
         return None
-    wanted = shown.trained if model.is_remote else shown.num_ctx or max(loaded or 0, DEFAULT_WINDOW)
+    wanted = shown.trained if model.runs_at else shown.num_ctx or max(loaded or 0, DEFAULT_WINDOW)
     return min(wanted, shown.trained or wanted) if wanted else None
 
 
@@ -101,8 +102,16 @@ def _listed(entry: Any) -> Listed | None:
     name = _name(entry)
     if not name:
         return None
-    digest, remote = entry.get("digest"), entry.get("remote_host")
-    return Listed(name, digest if isinstance(digest, str) else "", is_remote=bool(remote), can_chat=_can_chat(entry))
+    digest = entry.get("digest")
+    return Listed(name, digest if isinstance(digest, str) else "", runs_at=_runs_at(entry), can_chat=_can_chat(entry))
+
+
+def _runs_at(entry: Mapping[str, Any]) -> str:
+    """The host of its cloud; empty for a model that this server runs itself."""
+    host = str(entry.get("remote_host") or "")
+    if not host and not entry.get("remote_model"):
+        return ""
+    return clean(read_address(host).host if is_address(host) else host, limit=LONGEST_NAME) or "another computer"
 
 
 def _name(entry: Any) -> str:
