@@ -18,7 +18,8 @@ from tui_chat.core.ports import ConversationStore, ModelCard, Provider
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.providers.connect import HttpProviders
-from tui_chat.services.endpoints import EndpointService, Reach, endpoints_from, reach
+from tui_chat.services.endpoints import GUIDE, EndpointService, Reach, reach
+from tui_chat.services.environment import endpoints_from
 
 
 class Desk:
@@ -106,14 +107,49 @@ async def test_an_endpoint_of_the_environment_elsewhere_is_used_only_after_conse
         ({"OLLAMA_HOST": "https://box.example"}, "https://box.example"),
         ({"OPENAI_API_KEY": "x"}, "https://api.openai.com/v1"),
         ({"OPENAI_BASE_URL": " http://box:1/v1/\n"}, "http://box:1/v1"),
+        ({"ANTHROPIC_API_KEY": "x"}, "https://api.anthropic.com"),
+        ({"ANTHROPIC_API_KEY": "x", "ANTHROPIC_BASE_URL": "https://proxy.example/a/"}, "https://proxy.example/a"),
+        ({"ANTHROPIC_BASE_URL": "http://127.0.0.1:8080"}, "http://127.0.0.1:8080"),
+        ({"GEMINI_API_KEY": "x"}, "https://generativelanguage.googleapis.com"),
+        ({"GEMINI_API_KEY": "x", "GEMINI_BASE_URL": "https://a.example"}, "https://generativelanguage.googleapis.com"),
     ],
 )
 def test_environment_variables_make_endpoints(environment: dict[str, str], url: str) -> None:
+    name = next(iter(environment)).partition("_")[0].lower()
+    key_env = None if name == "ollama" else f"{name.upper()}_API_KEY"
+
     found = endpoints_from(environment)
 
-    assert [endpoint.base_url for endpoint in found.endpoints] == [url]
-    assert ["ollama" if "OLLAMA_HOST" in environment else "openai"] == [each.dialect for each in found.endpoints]
+    assert (Endpoint(name, url, name, key_env=key_env, from_environment=True),) == found.endpoints
     assert found.problems == ()
+
+
+def test_every_vendor_of_the_environment_is_an_endpoint_of_its_own() -> None:
+    keys = {f"{name}_API_KEY": "x" for name in ("OPENAI", "ANTHROPIC", "GEMINI")}
+
+    found = endpoints_from({**keys, "OLLAMA_HOST": "box", "GEMINI_BASE_URL": "", "ANTHROPIC_BASE_URL": ""})
+
+    assert ["openai", "anthropic", "gemini", "ollama"] == [each.name for each in found.endpoints]
+
+
+@pytest.mark.parametrize("variable", ["GEMINI_API_KEY", "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL"])
+def test_an_empty_variable_is_as_good_as_none(variable: str) -> None:
+    assert ((), ()) == endpoints_from({variable: ""})
+
+
+async def test_each_key_of_the_environment_goes_to_its_own_vendor_only(store: ConversationStore) -> None:
+    environment = {"ANTHROPIC_API_KEY": "k-a", "GEMINI_API_KEY": "k-g", "OPENAI_API_KEY": "k-o"}
+    elsewhere = Endpoint("gemini", "https://elsewhere.example", "gemini")
+    desk = Desk(store, elsewhere, environment=environment)
+    for name in ("openai", "anthropic", "gemini"):
+        await desk.service.give_consent(desk.service.endpoint(name))
+        await desk.service.provider(ModelRef(name, "m"))
+
+    assert {
+        "https://api.openai.com/v1": Secret("k-o"),
+        "https://api.anthropic.com": Secret("k-a"),
+        "https://generativelanguage.googleapis.com": Secret("k-g"),
+    } == {endpoint.base_url: key for endpoint, key in desk.providers.opened}
 
 
 @pytest.mark.parametrize(
@@ -129,12 +165,13 @@ def test_environment_variables_make_endpoints(environment: dict[str, str], url: 
         "x://y://z",
     ],
 )
-@pytest.mark.parametrize("variable", ["OLLAMA_HOST", "OPENAI_BASE_URL"])
+@pytest.mark.parametrize("variable", ["OLLAMA_HOST", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"])
 def test_an_odd_address_in_the_environment_is_ignored_in_a_sentence_that_does_not_repeat_it(
     variable: str, text: str, store: ConversationStore
 ) -> None:
-    environment = {variable: text, "OPENAI_API_KEY": "sk-env"} if "OPENAI" in variable else {variable: text}
-    desk = Desk(store, Endpoint("openai", "https://mine.example/v1"), environment=environment)
+    name = variable.partition("_")[0]
+    environment = {variable: text, f"{name}_API_KEY": "sk-env"}
+    desk = Desk(store, Endpoint(name.lower(), "https://mine.example/v1"), environment=environment)
 
     assert [endpoint.base_url for endpoint in desk.service.all()] == ["https://mine.example/v1", ""]
     (problem,) = desk.service.problems
@@ -162,6 +199,42 @@ def test_an_odd_address_in_the_environment_is_ignored_in_a_sentence_that_does_no
 )
 def test_where_a_text_goes_is_said(url: str, expected: Reach) -> None:
     assert reach(Endpoint("x", url)) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "model", "expected"),
+    [
+        ("http://127.0.0.1:11434", "gpt-oss:120b-cloud", Reach.CLOUD),
+        ("http://127.0.0.1:11434/v1", "minimax-m2:cloud", Reach.CLOUD),
+        ("http://192.168.1.4:11434", "me/own:120B-Cloud", Reach.CLOUD),
+        ("http://127.0.0.1:11434", "gpt-oss:120b", Reach.LOCAL),
+        ("http://127.0.0.1:11434", "cloud", Reach.LOCAL),
+        ("http://127.0.0.1:11434", "my-cloud", Reach.LOCAL),
+        ("http://127.0.0.1:11434", "soundcloud:7b", Reach.LOCAL),
+        ("http://127.0.0.1:11434", "m:soundcloud", Reach.LOCAL),
+    ],
+)
+def test_a_model_that_ollama_hands_on_is_in_the_cloud(url: str, model: str, expected: Reach) -> None:
+    assert {expected} == {reach(Endpoint("x", url, dialect), model) for dialect in ("ollama", "openai", "anthropic")}
+
+
+def test_the_guide_is_built_in_whatever_its_model_is_called() -> None:
+    assert Reach.BUILT_IN is reach(GUIDE, "guide:cloud")
+
+
+async def test_a_model_is_where_its_server_says_whatever_its_name(store: ConversationStore) -> None:
+    desk = Desk(store, Endpoint("ollama", "http://127.0.0.1:11434", "ollama"))
+    desk.provider.cards = (ModelCard("mine:latest", runs_at="ollama.com"), ModelCard("here:latest"))
+    before = desk.service.reach(ModelRef("ollama", "mine"))
+
+    await desk.service.models(desk.service.endpoint("ollama"))
+
+    assert Reach.LOCAL is before
+    for name, expected in {"mine": Reach.CLOUD, "mine:latest": Reach.CLOUD, "here": Reach.LOCAL}.items():
+        assert expected is desk.service.reach(ModelRef("ollama", name))
+    assert "ollama.com" == desk.service.runs_at(ModelRef("ollama", "mine"))
+    with pytest.raises(NoModel):
+        desk.service.reach(ModelRef("gone", "m"))
 
 
 def test_a_model_is_split_at_the_first_slash_if_that_names_an_endpoint(store: ConversationStore) -> None:

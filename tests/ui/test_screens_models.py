@@ -190,7 +190,7 @@ async def test_an_endpoint_is_added_with_its_key_stored_encrypted(size: tuple[in
     here = world()
     async with form(here, size=size) as (app, pilot):
         await burst(pilot, *"mine", "enter", *"https://api.example.com/v1", "enter", *"sk-1234567890", "enter")
-        await burst(pilot, "enter", *"32,000")
+        await burst(pilot, "enter", "enter", "enter", *"32,000")
         assert "sk-123" not in seen(app)
         assert "over the internet" in words(app)
         await burst(pilot, "ctrl+s")
@@ -247,7 +247,7 @@ async def test_a_test_that_fails_says_precisely_why_and_keeps_what_was_typed() -
 async def test_what_cannot_be_saved_is_said(name: str, url: str, env: str, window: str, said: str) -> None:
     here = world(OPENAI)
     async with form(here) as (app, pilot):
-        await burst(pilot, *name, "enter", *url, "enter", "enter", *env, "enter", *window)
+        await burst(pilot, *name, "enter", *url, "enter", "enter", *env, *["enter"] * 3, *window)
         await burst(pilot, "ctrl+s")
         await settle(pilot)
 
@@ -279,7 +279,7 @@ async def test_changing_an_endpoint_keeps_its_stored_key() -> None:
     here = world(OPENAI)
     here.store.secrets["endpoint:openai|https://api.openai.com/v1"] = Secret("old")
     async with form(here, OPENAI) as (_, pilot):
-        await burst(pilot, "enter", "enter", "enter", *"9000", "ctrl+s")
+        await burst(pilot, *["enter"] * 5, *"9000", "ctrl+s")
         await settle(pilot)
 
         assert 9_000 == here.fake_program.settings.endpoints[0].context_window

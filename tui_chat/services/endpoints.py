@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import NamedTuple
 
-from tui_chat.core.address import is_address, is_ipv6, read_address
+from tui_chat.core.address import is_address, read_address
 from tui_chat.core.clean import clean_line
-from tui_chat.core.errors import BadInput, NoModel, Refused, TuiChatError
+from tui_chat.core.errors import NoModel, Refused, TuiChatError
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, FoundServer, ModelCard, Provider, Providers
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings, is_context_window
+from tui_chat.services.endpoint_keys import EndpointKeys
+from tui_chat.services.environment import endpoints_from
+from tui_chat.services.meant import Tried, what_answers
+from tui_chat.services.reaching import HERE
+from tui_chat.services.reaching import Reach as Reach
+from tui_chat.services.reaching import reach as reach
 
 GUIDE = Endpoint("guide", "", dialect="guide")
 GUIDE_MODEL = ModelRef("guide", "guide")
@@ -30,15 +36,7 @@ ASK_SECONDS = 3.0
 """How long a prompt may wait for the server to say its model's window."""
 
 _UNSAID = "unsaid"
-
-
-class Reach(StrEnum):
-    """Where a text goes that is sent to an endpoint."""
-
-    BUILT_IN = "built-in"
-    LOCAL = "local"
-    LAN = "LAN"
-    CLOUD = "cloud"
+_FAVOURITES = "favourite-models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,70 +45,6 @@ class ContextWindow:
 
     tokens: int
     assumed: bool
-
-
-def reach(endpoint: Endpoint) -> Reach:
-    """Judged by the address as it is written; a name that does not say is the cloud."""
-    if endpoint.dialect == "guide":
-        return Reach.BUILT_IN
-    if not is_address(endpoint.base_url):
-        return Reach.CLOUD
-    address = read_address(endpoint.base_url)
-    if address.loopback:
-        return Reach.LOCAL
-    return Reach.LAN if address.private or address.host.endswith(_NEAR) else Reach.CLOUD
-
-
-_NEAR = (".local", ".lan", ".home.arpa", ".internal")
-"""Ends of names that no public server can have."""
-
-
-class FromEnvironment(NamedTuple):
-    """The endpoints that environment variables name, and a sentence for each variable that was ignored."""
-
-    endpoints: tuple[Endpoint, ...]
-    problems: tuple[str, ...]
-
-
-def endpoints_from(environment: Mapping[str, str]) -> FromEnvironment:
-    """The endpoints that environment variables name, each for this run only.
-
-    A key from the environment goes only to the address of the same environment.
-    """
-    endpoints, problems = [], []
-    for variable, read in (("OPENAI_BASE_URL", _openai), ("OLLAMA_HOST", _ollama)):
-        try:
-            if endpoint := read(environment):
-                endpoints.append(endpoint)
-        except BadInput as error:
-            problems.append(f"{variable} is ignored. {error.sentence}")
-    return FromEnvironment(tuple(endpoints), tuple(problems))
-
-
-def _openai(environment: Mapping[str, str]) -> Endpoint | None:
-    if not (environment.get("OPENAI_API_KEY") or environment.get("OPENAI_BASE_URL")):
-        return None
-    address = read_address(environment.get("OPENAI_BASE_URL") or "https://api.openai.com/v1")
-    return Endpoint("openai", address.url, key_env="OPENAI_API_KEY", from_environment=True)
-
-
-def _ollama(environment: Mapping[str, str]) -> Endpoint | None:
-    """Where Ollama's own client goes: each part of its variable may be missing."""
-    text = environment.get("OLLAMA_HOST", "").strip("\"' \t\r\n")
-    if not text:
-        return None
-    scheme, _, rest = text.rpartition("://")
-    place, slash, path = rest.partition("/")
-    if is_ipv6(place):
-        place = f"[{place}]"
-    if not place or place.startswith(":"):
-        place = f"127.0.0.1{place}"
-    address = read_address(f"{scheme or 'http'}://{place}{slash}{path}")
-    if address.host in ("0.0.0.0", "::"):  # what a server listens on is not where a client goes
-        address = replace(address, host="127.0.0.1")
-    if address.port is None and not scheme:
-        address = replace(address, port=11434)
-    return Endpoint("ollama", address.url, "ollama", from_environment=True)
 
 
 class EndpointService:
@@ -130,11 +64,14 @@ class EndpointService:
         self._store = store
         self._settings = settings
         self._save_settings = save_settings
-        self._environment = environment
+        self._keys = EndpointKeys(store, environment)
         self._passing = endpoints_from(environment)
         self._asks_consent = asks_consent
         self._changing = asyncio.Lock()
+        self._changes: defaultdict[str, int] = defaultdict(int)
+        self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._open: dict[str, tuple[Endpoint, Provider]] = {}
+        self._elsewhere: dict[str, Mapping[str, str]] = {}
         self._retired: list[Provider] = []
         self._asked: set[ModelRef] = set()
 
@@ -180,39 +117,58 @@ class EndpointService:
 
     # -- talking to them ----------------------------------------------------------------
 
-    async def provider(self, model: ModelRef) -> Provider:
-        """The provider of that model's endpoint. Raises NoModel, or Refused before consent."""
-        async with self._changing:
+    async def provider(self, model: ModelRef, *, conversation_id: str | None = None) -> Provider:
+        """The provider of that model's endpoint, for what that conversation sends.
+
+        Raises NoModel, Unauthorized where a command does not print the key, Refused before consent and
+        where the conversation is to stay on this computer and the model is not there.
+        """
+        if conversation_id is not None and not await self.may_receive(model, conversation_id):
+            raise Refused(
+                f"{model} is not on this computer, and this conversation is not to leave it; nothing was sent.",
+                hint="Choose a local model (ctrl+o), or let it leave (ctrl+p).",
+            )
+        while True:
             endpoint = self.endpoint(model.endpoint)
             if await self.needs_consent(endpoint):
-                raise Refused(
-                    f"{endpoint.base_url} came from an environment variable and was not confirmed.",
-                    hint="Choose the model once with ctrl+o to confirm it.",
-                )
-            held = self._open.get(endpoint.name)
-            if held is not None and held[0] == endpoint:
-                return held[1]
-            provider = self._providers.open(endpoint, await self._key(endpoint))
-            self._retire(endpoint.name)
-            self._open[endpoint.name] = (endpoint, provider)
-            return provider
+                raise _unconfirmed(endpoint)
+            async with self._opening[endpoint.name]:
+                held = self._open.get(endpoint.name)
+                if held is not None and held[0] == endpoint:
+                    return held[1]
+                changes = self._changes[endpoint.name]
+                provider = self._providers.open(endpoint, await self._keys.of(endpoint))
+                self._retire(endpoint.name)
+                self._open[endpoint.name] = (endpoint, provider)
+                if changes == self._changes[endpoint.name]:
+                    return provider
+                self._retire(endpoint.name)  # saved meanwhile, perhaps with another key
 
     async def models(self, endpoint: Endpoint) -> Sequence[ModelCard]:
-        """What it offers; the context windows it names are remembered."""
+        """What it offers; what it says of context windows, and of models that run elsewhere, is remembered."""
         provider = await self.provider(ModelRef(endpoint.name, ""))
         cards = await provider.models()
+        self._elsewhere[endpoint.name] = {_tagged(card.name): card.runs_at for card in cards}
         for card in cards:
             if card.context_window:
                 await self.learn_window(ModelRef(endpoint.name, card.name), card.context_window)
         return cards
 
-    async def test(self, endpoint: Endpoint, key: Secret | None) -> Sequence[ModelCard]:
-        """Ask an endpoint for its models before it is saved. Raises ProviderError with a precise sentence."""
-        provider = self._providers.open(endpoint, key or await self._key(endpoint))
-        try:
-            return await provider.models()
-        finally:
-            await provider.close()
+    async def test(self, endpoint: Endpoint, key: Secret | None) -> Tried:
+        """Ask an endpoint for its models before it is saved, or what else answers there.
+
+        Raises ProviderError with a precise sentence, BadInput for an address or key that cannot be used.
+        """
+        known = key or await self._keys.of(endpoint)
+
+        async def ask(candidate: Endpoint) -> Sequence[ModelCard]:
+            provider = self._providers.open(candidate, known)
+            try:
+                return await provider.models()
+            finally:
+                await provider.close()
+
+        return await what_answers(endpoint, ask)
 
     async def discover(self) -> Sequence[FoundServer]:
         """Servers on this computer's own ports; offered, not used."""
@@ -231,47 +187,115 @@ class EndpointService:
             others = tuple(each for each in settings.endpoints if each.name != endpoint.name)
             await asyncio.to_thread(self._save_settings, replace(settings, endpoints=(*others, endpoint)))
             if before is not None and before.base_url != endpoint.base_url:
-                await self._store.set_secret(_secret_name(before), None)
+                await self._keys.keep(before, None)
             if key is not None:
-                await self._store.set_secret(_secret_name(endpoint), key if key else None)
+                await self._keys.keep(endpoint, key)
+            if endpoint.key_command is not None:
+                await self.give_consent(endpoint)  # whoever saves it has read it
+            self._changes[endpoint.name] += 1
             self._retire(endpoint.name)
+
+    async def has_stored_key(self, endpoint: Endpoint) -> bool:
+        """Whether the history keeps a key for it at this address."""
+        return bool(await self._keys.stored(endpoint))
 
     async def remove(self, name: str) -> None:
         """Forget an endpoint and its key."""
         async with self._changing:
             settings = self._settings()
             if endpoint := settings.endpoint(name):
-                await self._store.set_secret(_secret_name(endpoint), None)
+                await self._keys.keep(endpoint, None)
             others = tuple(each for each in settings.endpoints if each.name != name)
             await asyncio.to_thread(self._save_settings, replace(settings, endpoints=others))
+            self._changes[name] += 1
             self._retire(name)
+
+    def chosen(self, endpoint: Endpoint) -> str:
+        """The model of this endpoint that new conversations begin with; empty where they begin elsewhere."""
+        model = self._settings().model
+        return model.name if model is not None and model.endpoint == endpoint.name else ""
 
     async def choose(self, model: ModelRef) -> None:
         """Make it the default for new conversations."""
         await asyncio.to_thread(self._save_settings, replace(self._settings(), model=model))
 
     async def needs_consent(self, endpoint: Endpoint) -> bool:
-        """Whether the person must confirm it once: it came from the environment and is not this computer."""
-        if not self._asks_consent or not endpoint.from_environment or reach(endpoint) is Reach.LOCAL:
-            return False
-        return await self._store.value(f"consent:{endpoint.base_url}") is None
+        """Whether the person must confirm it once.
+
+        So it is where it came from the environment and is not this computer, and where its key comes
+        from a command that was not entered here: the settings file may have been changed by anyone.
+        """
+        name = _consent(endpoint) if self._asks_consent else ""
+        return bool(name) and await self._store.value(name) is None
 
     async def give_consent(self, endpoint: Endpoint) -> None:
-        """The person confirmed this address."""
-        await self._store.set_value(f"consent:{endpoint.base_url}", "true")
+        """The person confirmed this address, or this command for this address."""
+        if name := _consent(endpoint):
+            await self._store.set_value(name, "true")
+
+    # -- how far texts go ---------------------------------------------------------------------
+
+    def reach(self, model: ModelRef) -> Reach:
+        """How far a text travels that is sent to this model, as far as is known now. Raises NoModel."""
+        endpoint = self.endpoint(model.endpoint)
+        return Reach.CLOUD if self.runs_at(model) else reach(endpoint, model.name)
+
+    def runs_at(self, model: ModelRef) -> str:
+        """The host that its server hands it on to, as it said when it was last asked; empty for none."""
+        return self._elsewhere.get(model.endpoint, {}).get(_tagged(model.name), "")
+
+    async def stays_here(self, conversation_id: str) -> bool:
+        """Whether this conversation is not to leave this computer."""
+        return await self._store.value(_stays(conversation_id)) == "true"
+
+    async def keep_here(self, conversation_id: str, *, here: bool) -> None:
+        """From now on it does not leave this computer, or it may."""
+        await self._store.set_value(_stays(conversation_id), "true" if here else "false")
+
+    async def may_receive(self, model: ModelRef, conversation_id: str) -> bool:
+        """Whether that model may be told anything of this conversation.
+
+        Only what runs on this computer may where the conversation stays here: a model of the own network
+        may not, nor one that a server here hands on. To know that, Ollama is asked. Raises as ``models``.
+        """
+        if not await self.stays_here(conversation_id):
+            return True
+        endpoint = self.endpoint(model.endpoint)
+        if reach(endpoint, model.name) not in HERE:
+            return False
+        if endpoint.dialect == "ollama" and _tagged(model.name) not in self._elsewhere.get(endpoint.name, {}):
+            await self.models(endpoint)
+        return self.reach(model) in HERE
+
+    # -- favourites -----------------------------------------------------------------------------
+
+    async def favourites(self) -> tuple[ModelRef, ...]:
+        """The models that the person marked, in the order in which they did."""
+        parts = (text.partition("/") for text in json.loads(await self._store.value(_FAVOURITES) or "[]"))
+        return tuple(ModelRef(endpoint, name) for endpoint, _, name in parts)
+
+    async def mark_favourite(self, model: ModelRef, *, marked: bool) -> None:
+        """Make it a favourite, or no longer one."""
+        async with self._changing:
+            others = [str(each) for each in await self.favourites() if each != model]
+            kept = [*others, str(model)] if marked else others
+            await self._store.set_value(_FAVOURITES, json.dumps(kept))
 
     # -- context windows ----------------------------------------------------------------------
 
-    async def window(self, model: ModelRef, *, ask: bool = False) -> ContextWindow:
+    async def window(self, model: ModelRef, *, ask: bool = False, conversation_id: str | None = None) -> ContextWindow:
         """The user's figure, else the server's own, else the shipped table's, else assumed.
 
         The server's is remembered. With ``ask`` it is asked for once in a run where it is unknown or
-        the server is near: those are started anew with other windows, and answer at once.
+        the server is near: those are started anew with other windows, and answer at once. For a
+        conversation that is to stay on this computer no other is asked.
         """
         endpoint = next((each for each in self.all() if each.name == model.endpoint), None)
         if endpoint is not None and endpoint.context_window:
             return ContextWindow(endpoint.context_window, assumed=False)
         known = await self._store.value(f"window:{model}")
+        if ask and endpoint is not None and conversation_id is not None and await self.stays_here(conversation_id):
+            ask = reach(endpoint, model.name) in HERE
         if ask and endpoint is not None and model not in self._asked and (known is None or _is_near(endpoint)):
             await self._ask_window(endpoint, model)
             known = await self._store.value(f"window:{model}")
@@ -294,6 +318,10 @@ class EndpointService:
         if not said and await self._store.value(f"window:{model}") is None:  # else a refusal told it
             await self._store.set_value(f"window:{model}", _UNSAID)
 
+    async def windows(self, endpoint: Endpoint, cards: Sequence[ModelCard]) -> Mapping[str, ContextWindow]:
+        """The same for each of its models, by name."""
+        return {card.name: await self.window(ModelRef(endpoint.name, card.name)) for card in cards}
+
     async def learn_window(self, model: ModelRef, tokens: int) -> None:
         """The server said how many tokens this model takes; a number that no model has is not believed."""
         if is_context_window(tokens) and await self._store.value(f"window:{model}") != str(tokens):
@@ -301,14 +329,9 @@ class EndpointService:
 
     # -- inside -------------------------------------------------------------------------------
 
-    async def _key(self, endpoint: Endpoint) -> Secret | None:
-        if endpoint.key_env is not None:
-            value = self._environment.get(endpoint.key_env, "")
-            return Secret(value) if value else None
-        return await self._store.secret(_secret_name(endpoint))
-
     def _retire(self, name: str) -> None:
         """Open it anew the next time. What is open stays so until the end: a reply may be running there."""
+        self._elsewhere.pop(name, None)
         if held := self._open.pop(name, None):
             self._retired.append(held[1])
 
@@ -337,6 +360,28 @@ def _listed_window(endpoint: Endpoint, name: str) -> int | None:
     return window if window and is_context_window(window) else None
 
 
-def _secret_name(endpoint: Endpoint) -> str:
-    # With the address: whoever edits the (readable) settings file must not get a key sent elsewhere.
-    return f"endpoint:{endpoint.name}|{endpoint.base_url}"
+def _unconfirmed(endpoint: Endpoint) -> Refused:
+    if endpoint.key_command is not None:
+        what = f"The key of {endpoint.name!r} comes from a command of the settings file that was not confirmed."
+    else:
+        what = f"{endpoint.base_url} came from an environment variable and was not confirmed."
+    return Refused(what, hint="Choose the model once with ctrl+o to confirm it.")
+
+
+def _consent(endpoint: Endpoint) -> str:
+    """Under what name consent to this endpoint is kept; empty where none is needed."""
+    if endpoint.from_environment:
+        return "" if reach(endpoint) is Reach.LOCAL else f"consent:{endpoint.base_url}"
+    if endpoint.key_command is not None and endpoint.key_env is None:
+        # With the address: what the command prints must not be sent elsewhere either.
+        return f"consent:{endpoint.name}|{endpoint.base_url}|{endpoint.key_command}"
+    return ""
+
+
+def _stays(conversation_id: str) -> str:
+    return f"stays-here:{conversation_id}"
+
+
+def _tagged(name: str) -> str:
+    """The name in full: Ollama takes one without a tag for the latest."""
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from tui_chat.core.address import is_address, read_address
 from tui_chat.core.settings import Endpoint
-from tui_chat.services.endpoints import Reach, reach
+from tui_chat.services.reaching import Reach, reach
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/", re.IGNORECASE)
-_OPERATION = re.compile(r"/(?:chat/completions|completions|models)/*$")
-_VERSION = re.compile(r"/v\d\w*(?:/|$)")
+_OPERATION = re.compile(r"/(?:chat/completions|completions|messages|models|api/(?:chat|tags|generate))/*$")
 
 
 def repaired(text: str) -> str:
@@ -34,11 +33,3 @@ def repaired(text: str) -> str:
     if shorter != address.path:
         return replace(address, path=shorter.rstrip("/")).url
     return url
-
-
-def with_version(url: str) -> str | None:
-    """The address with the ``/v1`` that most have at their end; None where it names a version or is no address."""
-    if not is_address(url):
-        return None
-    address = read_address(url)
-    return None if _VERSION.search(address.path) else f"{address.url}/v1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from textual import work
@@ -14,19 +14,22 @@ from textual.getters import query_one
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from tui_chat.core.errors import BadInput, NotFoundAtServer, NotThisDialect, TuiChatError, Unauthorized
-from tui_chat.core.ports import ModelCard
+from tui_chat.core.errors import BadInput, TuiChatError
 from tui_chat.core.secret import Secret
-from tui_chat.core.settings import Endpoint, is_endpoint_name
+from tui_chat.core.settings import Endpoint, command_words, is_endpoint_name
 from tui_chat.services.endpoints import EndpointService, Reach
+from tui_chat.services.meant import Tried, guessed_dialect
 from tui_chat.ui.forms import AskScreen, Card, Field, Labelled, Said, SecretField
-from tui_chat.ui.screens.address_repair import repaired, with_version
+from tui_chat.ui.screens.address_repair import repaired
+from tui_chat.ui.screens.dialect_field import LABELS, DialectField
 from tui_chat.ui.screens.reach import host_of, whereto
 from tui_chat.ui.text import clean_line, plain
 
 _SMALLEST_WINDOW, _LARGEST_WINDOW = 256, 100_000_000
 _BEFORE_SAVING = 3.0
 """Seconds that a save may wait for an address to say whether it is the right one."""
+
+_KEY_SOURCES = ("key", "env", "command")
 
 _WHERE_ONE_IS = re.compile(r" (?:in the settings )?\(f2\)")
 """What an error's hint says of the way to this form."""
@@ -46,10 +49,11 @@ class EndpointForm(ModalScreen[bool]):
     EndpointForm {
         align: center middle;
         & #whereto { color: $text-muted; margin: 0 0 1 17; height: auto; }
-        & #whereto.-open { color: $text-warning; }
+        & #whereto.-warns { color: $text-warning; }
     }
     """
 
+    dialect = query_one(DialectField)
     whereto = query_one("#whereto", Static)
     said = query_one(Said)
 
@@ -57,46 +61,46 @@ class EndpointForm(ModalScreen[bool]):
         super().__init__()
         self._endpoints = endpoints
         self._before = endpoint
-        self._asked: set[str] = set()
+        self._has_key = False
+        self._asked: set[tuple[str, str]] = set()
         self._saving = False
 
     def compose(self) -> ComposeResult:
         before = self._before
         window = str(before.context_window) if before and before.context_window else ""
-        kept = "empty keeps the stored key" if before and before.key_env is None else "none for most local servers"
+        kept = "empty keeps the stored key" if before and not _comes_from(before) else "none for most local servers"
         yield Card(
             f"Endpoint {before.name}" if before else "Add an endpoint",
-            Labelled(
-                "Name",
-                Field(
-                    before.name if before else "",
-                    placeholder="such as openai",
-                    moves_on=True,
-                    id="name",
-                    disabled=before is not None,
-                ),
-            ),
-            Labelled(
-                "Address",
-                Field(
-                    before.base_url if before else "", placeholder="https://api.example.com/v1", moves_on=True, id="url"
-                ),
-            ),
+            self._line("Name", "name", before.name if before else "", "such as openai", disabled=before is not None),
+            self._line("Address", "url", before.base_url if before else "", "https://api.example.com/v1"),
             Static(id="whereto", markup=False),
             Labelled("API key", SecretField(placeholder=kept, moves_on=True, id="key")),
+            self._line("or its variable", "env", (before and before.key_env) or "", "such as OPENAI_API_KEY"),
+            self._line("or a command", "command", (before and before.key_command) or "", "such as pass show openai"),
             Labelled(
-                "or its variable",
-                Field((before and before.key_env) or "", placeholder="such as OPENAI_API_KEY", moves_on=True, id="env"),
+                "Protocol",
+                DialectField(
+                    before.dialect if before else guessed_dialect(""), by_hand=before is not None, id="dialect"
+                ),
             ),
-            Labelled(
-                "Context window",
-                Field(window, placeholder="tokens; empty: what the server says", moves_on=True, id="window"),
-            ),
+            self._line("Context window", "window", window, "tokens; empty: what the server says"),
             Said(),
         )
 
+    @staticmethod
+    def _line(label: str, id: str, value: str, placeholder: str, *, disabled: bool = False) -> Labelled:
+        return Labelled(label, Field(value, placeholder=placeholder, moves_on=True, id=id, disabled=disabled))
+
     def on_mount(self) -> None:
         self._field("url" if self._before else "name").focus()
+        self._show_whereto()
+        self._look_for_key()
+
+    @work(group="key")
+    async def _look_for_key(self) -> None:
+        """Find out whether there is a stored key that another address would lose."""
+        with suppress(TuiChatError):  # not knowing costs a warning; what fails here fails again at saving
+            self._has_key = self._before is not None and await self._endpoints.has_stored_key(self._before)
         self._show_whereto()
 
     def _field(self, name: str) -> Field:
@@ -112,10 +116,11 @@ class EndpointForm(ModalScreen[bool]):
     # -- what is typed ------------------------------------------------------------------
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Say where texts would go."""
+        """Say where texts would go, and take the protocol that the address suggests."""
         event.stop()
-        if event.input.id == "url":
-            self._show_whereto()
+        if event.input.id == "url" and not self.dialect.by_hand:
+            self.dialect.put(guessed_dialect(repaired(self._typed("url"))))
+        self._show_whereto()
 
     def _show_whereto(self) -> None:
         endpoint = Endpoint("", repaired(self._typed("url")))
@@ -126,12 +131,21 @@ class EndpointForm(ModalScreen[bool]):
             text = f"{text} Unencrypted: use https."
         if host and endpoint.base_url != self._typed("url"):
             text = f"Used as {endpoint.base_url}\n{text}"
+        loses = self._loses_key(endpoint.base_url)
+        if loses:
+            text = f"{text}\nThe stored key belongs to the address before: enter the key again."
         self.whereto.update(plain(text))
-        self.whereto.set_class(is_open, "-open")
+        self.whereto.set_class(is_open or loses, "-warns")
+
+    def _loses_key(self, base_url: str) -> bool:
+        """Whether saving erases a stored key that nothing replaces."""
+        before = self._before
+        replaced = any(self._typed(name) for name in _KEY_SOURCES)
+        return self._has_key and before is not None and base_url != before.base_url and not replaced
 
     def _endpoint(self) -> Endpoint:
         """What is typed, as a value, its address repaired. Raises BadInput."""
-        name, url, variable = self._typed("name"), repaired(self._typed("url")), self._typed("env")
+        name, url = self._typed("name"), repaired(self._typed("url"))
         if not is_endpoint_name(name):
             raise BadInput(
                 "This name cannot be used.", hint="Use small letters, digits, dots and dashes; “guide” is taken."
@@ -140,10 +154,19 @@ class EndpointForm(ModalScreen[bool]):
             raise BadInput(f"There is an endpoint {name!r} already.", hint="Choose another name.")
         if not url:
             raise BadInput("The address is missing.", hint="It looks like http://127.0.0.1:8080/v1.")
-        if variable and self._field("key").value:
-            raise BadInput("A key and a variable are given.", hint="Keep one of them.")
-        before = self._before or Endpoint(name, url)
-        return replace(before, base_url=url, key_env=variable or None, context_window=self._window())
+        if sum(bool(self._typed(source)) for source in _KEY_SOURCES) > 1:
+            raise BadInput("The key is given twice.", hint="Keep one of them: the key, its variable or a command.")
+        variable, command = self._typed("env"), self._typed("command")
+        if command and not command_words(command):
+            raise BadInput("The command cannot be read.", hint="It is one line without a shell; close its quotes.")
+        return replace(
+            self._before or Endpoint(name, url),
+            base_url=url,
+            dialect=self.dialect.dialect,
+            key_env=variable or None,
+            key_command=command or None,
+            context_window=self._window(),
+        )
 
     def _window(self) -> int | None:
         text = self._typed("window").replace(",", "").replace("_", "")
@@ -161,17 +184,18 @@ class EndpointForm(ModalScreen[bool]):
         try:
             endpoint = self._endpoint()
             self.said.say(f"Asking {host_of(endpoint)}…")
-            meant = await self._meant(endpoint)
-            self._put_address(meant, instead_of=endpoint)
-            cards = await self._endpoints.test(meant, self._key())
+            tried = await self._endpoints.test(endpoint, self._key())
+            self._put(tried.endpoint, instead_of=endpoint)
+            if tried.refusal is not None:
+                raise tried.refusal
         except TuiChatError as error:
             self._fail(error)
         else:
-            self.said.good(answered(cards))
+            self.said.good(answered(tried, asked=endpoint, chosen=self._endpoints.chosen(endpoint)))
 
     @work(group="save")
     async def action_save(self) -> None:
-        """Save what is typed; where only the address with ``/v1`` answers, offer that first."""
+        """Save what is typed; where something else answers at that address, offer that first."""
         if self._saving:
             return
         self._saving = True
@@ -180,8 +204,8 @@ class EndpointForm(ModalScreen[bool]):
             self.said.say("Saving…")
             meant = await self._meant_at_once(endpoint)
             if meant != endpoint:
-                self._put_address(meant, instead_of=endpoint)
-                self.said.say(f"Nothing answers at {endpoint.base_url}, but {meant.base_url} does: ctrl+s saves that.")
+                self._put(meant, instead_of=endpoint)
+                self.said.say(f"{_instead(meant, endpoint)} ctrl+s saves that.")
                 return
             await self._endpoints.save(endpoint, self._key())
         except TuiChatError as error:
@@ -210,39 +234,27 @@ class EndpointForm(ModalScreen[bool]):
         """Change nothing."""
         self._leave(changed=False)
 
-    # -- the address that was meant -----------------------------------------------------------
-
-    async def _meant(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint, with ``/v1`` behind its address where only that is a model service. Raises ProviderError."""
-        better = with_version(endpoint.base_url)
-        if better is None or not await self._is_elsewhere(endpoint):
-            return endpoint
-        meant = replace(endpoint, base_url=better)
-        return endpoint if await self._is_elsewhere(meant) else meant
+    # -- what was meant -----------------------------------------------------------------------
 
     async def _meant_at_once(self, endpoint: Endpoint) -> Endpoint:
-        """The same before saving: asked once for each address, not for long, and what fails is saved as it is."""
-        if endpoint.base_url in self._asked:
+        """What answers there, before saving: asked once for each address, not for long; what fails is saved as it is.
+
+        Not asked where that would run a command: saving runs none.
+        """
+        place = endpoint.base_url, endpoint.dialect
+        if place in self._asked or endpoint.key_command:
             return endpoint
-        self._asked.add(endpoint.base_url)
+        self._asked.add(place)
         try:
             async with asyncio.timeout(_BEFORE_SAVING):
-                return await self._meant(endpoint)
+                return (await self._endpoints.test(endpoint, self._key())).endpoint
         except (TuiChatError, TimeoutError):
             return endpoint
 
-    async def _is_elsewhere(self, endpoint: Endpoint) -> bool:
-        """Whether the server knows no model service at this address. Raises ProviderError where it does not say."""
-        try:
-            await self._endpoints.test(endpoint, self._key())
-        except (NotFoundAtServer, NotThisDialect):
-            return True
-        except Unauthorized:
-            return False
-        return False
-
-    def _put_address(self, meant: Endpoint, *, instead_of: Endpoint) -> None:
-        """Show the address that is used, unless another one was typed meanwhile."""
+    def _put(self, meant: Endpoint, *, instead_of: Endpoint) -> None:
+        """Show the address and the protocol that are used, unless others were typed meanwhile."""
+        if self.dialect.dialect == instead_of.dialect:
+            self.dialect.put(meant.dialect)
         if repaired(self._typed("url")) == instead_of.base_url:
             field = self._field("url")
             field.value = meant.base_url
@@ -261,10 +273,31 @@ class EndpointForm(ModalScreen[bool]):
         self.dismiss(changed)
 
 
-def answered(cards: Sequence[ModelCard]) -> str:
-    """What a test that went well says."""
-    if not cards:
-        return "It answers, but names no models: type a model's name in the list of models."
-    names = ", ".join(clean_line(card.name) for card in cards[:3])
-    more = f" and {len(cards) - 3:,} more" if len(cards) > 3 else ""
-    return f"It answers and offers {names}{more}."
+def answered(tried: Tried, *, asked: Endpoint, chosen: str) -> str:
+    """What a test that went well says; ``chosen`` is the model of it that is wanted, if one is."""
+    said = f"{_instead(tried.endpoint, asked)} " if tried.endpoint.dialect != asked.dialect else ""
+    names = [card.name for card in tried.cards]
+    if not names and tried.endpoint.dialect == "ollama":
+        return f"{said}It answers, but has no model yet: fetch one with ollama pull and the model's name."
+    if not names:
+        return f"{said}It answers, but names no models: type a model's name in the list of models."
+    first = ", ".join(map(clean_line, names[:3]))
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    lacks = chosen and not {chosen, f"{chosen}:latest"} & set(names)
+    missing = (
+        f" It has no model named “{clean_line(chosen)}”, which you chose: choose another (ctrl+o)." if lacks else ""
+    )
+    return f"{said}It answers and offers {first}{more}.{missing}"
+
+
+def _instead(meant: Endpoint, asked: Endpoint) -> str:
+    """What answers in place of what was asked for."""
+    if meant.dialect == asked.dialect:
+        return f"Nothing answers at {asked.base_url}, but {meant.base_url} does:"
+    there = "" if meant.base_url == asked.base_url else f" at {meant.base_url}"
+    return f"The protocol there is {LABELS[meant.dialect]}{there}, not {LABELS[asked.dialect]}:"
+
+
+def _comes_from(endpoint: Endpoint) -> str:
+    """Where its key comes from but from the history."""
+    return endpoint.key_env or endpoint.key_command or ""

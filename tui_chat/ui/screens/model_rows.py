@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from textual.content import Content
 
@@ -11,17 +11,21 @@ from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer, ModelCard
 from tui_chat.core.settings import Endpoint
-from tui_chat.services.endpoints import GUIDE
+from tui_chat.services.endpoints import GUIDE, ContextWindow
 from tui_chat.ui.screens.reach import host_of, whereto
 from tui_chat.ui.text import clean_line
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An endpoint and what is known of its models; ``cards`` is None while they are asked for."""
+    """An endpoint and what is known of its models; ``cards`` is None while they are asked for.
+
+    ``windows`` are the models' context windows, by name.
+    """
 
     endpoint: Endpoint
     cards: tuple[ModelCard, ...] | None = None
+    windows: Mapping[str, ContextWindow] = field(default_factory=dict)
     error: TuiChatError | None = None
     needs_consent: bool = False
 
@@ -33,15 +37,16 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Choose this model."""
+    """Choose this model; ``runs_at`` is where its server hands it on to, if it does."""
 
     model: ModelRef
     endpoint: Endpoint
+    runs_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Confirm an address that came from the environment."""
+    """Confirm an address that came from the environment, or a command that came from the settings file."""
 
     endpoint: Endpoint
 
@@ -77,13 +82,21 @@ class Row:
 
 
 def rows(
-    offers: Sequence[Offer], found: Sequence[FoundServer] | None, *, current: ModelRef | None, filter: str
+    offers: Sequence[Offer],
+    found: Sequence[FoundServer] | None,
+    *,
+    current: ModelRef | None,
+    filter: str,
+    favourites: Sequence[ModelRef] = (),
 ) -> list[Row]:
-    """Every line, narrowed to the models in whose ``endpoint/name`` all words of ``filter`` occur."""
+    """Every line, narrowed to the models in whose ``endpoint/name`` all words of ``filter`` occur.
+
+    Favourites stand first, and only there.
+    """
     words = filter.casefold().split()
-    lines: list[Row] = []
+    lines = list(_favourites(offers, words, favourites, current))
     for offer in offers:
-        below = list(_below(offer, words, filter.strip(), current))
+        below = list(_below(offer, words, filter.strip(), current, set(favourites)))
         if below:
             lines += [Row(_heading(offer.endpoint)), *below]
     if not words:
@@ -95,8 +108,10 @@ def rows(
 def sentence(choice: Choice | None) -> str:
     """What choosing it means."""
     match choice:
-        case Use(_, endpoint):
-            return whereto(endpoint).sentence
+        case Use(model, endpoint, runs_at):
+            return whereto(endpoint, model.name, runs_at).sentence
+        case Consent(endpoint) if endpoint.key_command:
+            return f"Its command was not run, and nothing was sent to {host_of(endpoint)} yet."
         case Consent(endpoint):
             return f"Nothing was sent to {host_of(endpoint)} yet."
         case Mend(endpoint) if endpoint.from_environment:
@@ -106,7 +121,7 @@ def sentence(choice: Choice | None) -> str:
         case Adopt():
             return "Enter asks before it is used."
         case Add():
-            return "Any service that speaks the OpenAI protocol."
+            return "Any service that speaks as OpenAI, Anthropic, Gemini or Ollama do."
     return ""
 
 
@@ -114,13 +129,32 @@ def _heading(endpoint: Endpoint) -> Content:
     return Content.assemble((clean_line(endpoint.name), "bold"), (f"  {whereto(endpoint).short}", "dim"))
 
 
-def _below(offer: Offer, words: Sequence[str], typed: str, current: ModelRef | None) -> Iterator[Row]:
-    """The lines below an endpoint's heading."""
+def _favourites(
+    offers: Sequence[Offer], words: Sequence[str], favourites: Sequence[ModelRef], current: ModelRef | None
+) -> Iterator[Row]:
+    """The favourites, as far as their endpoints are there: also while those are asked, or do not answer."""
+    by_name = {offer.endpoint.name: offer for offer in offers if not offer.needs_consent}
+    lines = []
+    for model in favourites:
+        offer = by_name.get(model.endpoint)
+        if offer is not None and _matches(model, words):
+            card = next((each for each in offer.cards or () if each.name == model.name), ModelCard(model.name))
+            use = Use(model, offer.endpoint, card.runs_at)
+            text = _model(str(model), card, offer, is_current=model == current, is_alone=True)
+            lines.append(Row(text, use))
+    if lines:
+        yield Row(Content.styled("★ Favourites", "bold"))
+        yield from lines
+
+
+def _below(
+    offer: Offer, words: Sequence[str], typed: str, current: ModelRef | None, elsewhere: set[ModelRef]
+) -> Iterator[Row]:
+    """The lines below an endpoint's heading; what stands ``elsewhere`` is left out."""
     endpoint = offer.endpoint
     if offer.needs_consent:
-        text = f"  Confirm {host_of(endpoint)} first: it came from an environment variable"
         if not words:
-            yield Row(Content(text), Consent(endpoint))
+            yield Row(Content(f"  {_unconfirmed(endpoint)}"), Consent(endpoint))
         return
     if offer.error is not None and not words:
         yield Row(Content.styled(f"  ✗ {clean_line(offer.error.sentence)}", "$text-error"), _mend(endpoint))
@@ -128,22 +162,42 @@ def _below(offer: Offer, words: Sequence[str], typed: str, current: ModelRef | N
         yield Row(Content.styled("  asking…", "dim"))
     for card in offer.cards or ():
         model = ModelRef(endpoint.name, card.name)
-        if all(word in str(model).casefold() for word in words):
-            yield Row(_model(card, is_current=model == current), Use(model, endpoint))
+        if model not in elsewhere and _matches(model, words):
+            text = _model(card.name, card, offer, is_current=model == current)
+            yield Row(text, Use(model, endpoint, card.runs_at))
     if typed and not offer.cards and not offer.is_asking and endpoint != GUIDE:
         model = ModelRef(endpoint.name, typed)
         yield Row(Content(f"  use “{clean_line(typed)}” as it is typed"), Use(model, endpoint))
+
+
+def _matches(model: ModelRef, words: Sequence[str]) -> bool:
+    return all(word in str(model).casefold() for word in words)
+
+
+def _unconfirmed(endpoint: Endpoint) -> str:
+    if endpoint.key_command:
+        return f"Confirm it first: its key comes from a command, {clean_line(endpoint.key_command)}"
+    return f"Confirm {host_of(endpoint)} first: it came from an environment variable"
 
 
 def _mend(endpoint: Endpoint) -> Choice | None:
     return Mend(endpoint) if endpoint != GUIDE else None
 
 
-def _model(card: ModelCard, *, is_current: bool) -> Content:
-    name = clean_line(card.name)
-    window = f"  {card.context_window:,} tokens" if card.context_window else ""
+def _model(name: str, card: ModelCard, offer: Offer, *, is_current: bool, is_alone: bool = False) -> Content:
+    """A model's line; one that stands ``alone``, without its endpoint's heading, says itself where texts go."""
+    window = offer.windows.get(card.name)
+    assumed = " assumed" if window is not None and window.assumed else ""
+    tokens = f"  {window.tokens:,} tokens{assumed}" if window is not None else ""
+    there = whereto(offer.endpoint, card.name, card.runs_at)
+    differs = there.reach is not whereto(offer.endpoint).reach
+    place = f"  {there.short}" if is_alone or differs else ""
     mark = "● " if is_current else "  "
-    return Content.assemble((f"{mark}{name}", "bold" if is_current else ""), (window, "dim"))
+    return Content.assemble(
+        (f"{mark}{clean_line(name)}", "bold" if is_current else ""),
+        (tokens, "dim"),
+        (place, "$text-warning" if differs else "dim"),
+    )
 
 
 def _found(offers: Sequence[Offer], found: Sequence[FoundServer] | None) -> list[Row]:

@@ -31,6 +31,13 @@ class ModelScreen(ModalScreen[ModelRef | None]):
     BINDINGS = [
         Binding("ctrl+n", "add", "Add endpoint", id="models.add", tooltip="Add a model service by hand"),
         Binding("f2", "edit", "Edit", id="models.edit", tooltip="Change the endpoint of the highlighted line"),
+        Binding(
+            "f4",
+            "favourite",
+            "Favourite",
+            id="models.favourite",
+            tooltip="Have the highlighted model stand first, or no longer",
+        ),
         Binding("f5", "reload", "Ask again", id="models.reload", tooltip="Ask every endpoint for its models again"),
         Binding("escape", "cancel", "Back", id="models.cancel", tooltip="Choose nothing"),
     ]
@@ -48,6 +55,7 @@ class ModelScreen(ModalScreen[ModelRef | None]):
         self._current = current
         self._offers: dict[str, Offer] = {}
         self._found: Sequence[FoundServer] | None = None
+        self._favourites: Sequence[ModelRef] = ()
         self._rows: list[Row] = []
         self._added: Choice | None = None
 
@@ -64,6 +72,7 @@ class ModelScreen(ModalScreen[ModelRef | None]):
     def on_mount(self) -> None:
         self.filter.focus()
         self._ask_all()
+        self._read_favourites()
 
     # -- what there is --------------------------------------------------------------------
 
@@ -85,7 +94,8 @@ class ModelScreen(ModalScreen[ModelRef | None]):
             if await self._endpoints.needs_consent(endpoint):
                 offer = replace(offer, needs_consent=True)
             else:
-                offer = replace(offer, cards=tuple(await self._endpoints.models(endpoint)))
+                cards = tuple(await self._endpoints.models(endpoint))
+                offer = replace(offer, cards=cards, windows=await self._endpoints.windows(endpoint, cards))
         except TuiChatError as error:
             offer = replace(offer, error=error)
         self._offers[endpoint.name] = offer
@@ -101,12 +111,27 @@ class ModelScreen(ModalScreen[ModelRef | None]):
             self.said.fail(error)
         self._show()
 
+    @work(group="favourites")
+    async def _read_favourites(self) -> None:
+        """Which models the person marked."""
+        try:
+            self._favourites = await self._endpoints.favourites()
+        except TuiChatError as error:
+            self.said.fail(error)
+        self._show()
+
     # -- what is shown ----------------------------------------------------------------------
 
     def _show(self) -> None:
         """Draw the list anew, with the same line highlighted."""
         before = self._highlighted
-        self._rows = rows(tuple(self._offers.values()), self._found, current=self._current, filter=self.filter.value)
+        self._rows = rows(
+            tuple(self._offers.values()),
+            self._found,
+            current=self._current,
+            filter=self.filter.value,
+            favourites=self._favourites,
+        )
         self.choices.set_options([Pick(row.text, row.choice) for row in self._rows])
         self.choices.highlighted = self._place_of(before)
         self._show_hint()
@@ -147,12 +172,20 @@ class ModelScreen(ModalScreen[ModelRef | None]):
         self._show_hint()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only an endpoint of the settings can be changed."""
-        return self._editable() is not None if action == "edit" and self.is_mounted else True
+        """Only an endpoint of the settings can be changed, and only a model be a favourite."""
+        if not self.is_mounted:
+            return True
+        if action == "favourite":
+            return isinstance(self._highlighted, Use)
+        return self._editable() is not None if action == "edit" else True
 
     def _editable(self) -> Endpoint | None:
         choice = self._highlighted
-        if isinstance(choice, Use | Mend) and choice.endpoint != GUIDE and not choice.endpoint.from_environment:
+        if (
+            isinstance(choice, Use | Mend | Consent)
+            and choice.endpoint != GUIDE
+            and not choice.endpoint.from_environment
+        ):
             return choice.endpoint
         return None
 
@@ -177,15 +210,7 @@ class ModelScreen(ModalScreen[ModelRef | None]):
 
     @work(group="form")
     async def _confirm(self, endpoint: Endpoint) -> None:
-        host = host_of(endpoint)
-        yes = await self.app.push_screen_wait(
-            AskScreen(
-                f"Send to {host}?",
-                f"{clean_line(endpoint.base_url)} came from an environment variable.\n"
-                "If you agree, what you write to its models goes there. You are asked once.",
-            )
-        )
-        if not yes:
+        if not await self.app.push_screen_wait(_question(endpoint)):
             return
         try:
             await self._endpoints.give_consent(endpoint)
@@ -210,16 +235,18 @@ class ModelScreen(ModalScreen[ModelRef | None]):
         endpoint = Endpoint(self._free_name(server.kind), server.base_url, server.dialect)
         try:
             await self._endpoints.save(endpoint)
+            windows = await self._endpoints.windows(endpoint, server.models)
         except TuiChatError as error:
             self.said.fail(error)
             return
         if len(server.models) == 1:
             self.dismiss(ModelRef(endpoint.name, server.models[0].name))
             return
-        self._offers[endpoint.name] = Offer(endpoint, cards=server.models)
+        self._offers[endpoint.name] = Offer(endpoint, cards=server.models, windows=windows)
         self.filter.moved = False
         if server.models:
-            self._added = Use(ModelRef(endpoint.name, server.models[0].name), endpoint)
+            first = server.models[0]
+            self._added = Use(ModelRef(endpoint.name, first.name), endpoint, first.runs_at)
         self._show()
 
     def _free_name(self, kind: str) -> str:
@@ -249,6 +276,21 @@ class ModelScreen(ModalScreen[ModelRef | None]):
         if (endpoint := self._editable()) is not None:
             self._edit(endpoint)
 
+    @work(group="favourites")
+    async def action_favourite(self) -> None:
+        """Have the highlighted model stand first, or no longer."""
+        choice = self._highlighted
+        if not isinstance(choice, Use):
+            return
+        try:
+            await self._endpoints.mark_favourite(choice.model, marked=choice.model not in self._favourites)
+            self._favourites = await self._endpoints.favourites()
+        except TuiChatError as error:
+            self.said.fail(error)
+            return
+        self.filter.moved = True  # stay on this model, wherever it stands now
+        self._show()
+
     def action_reload(self) -> None:
         """Ask every endpoint again."""
         self.said.clear()
@@ -257,3 +299,19 @@ class ModelScreen(ModalScreen[ModelRef | None]):
     def action_cancel(self) -> None:
         """Choose nothing."""
         self.dismiss(None)
+
+
+def _question(endpoint: Endpoint) -> AskScreen:
+    """What is asked before an endpoint is used that did not come from the person."""
+    host = host_of(endpoint)
+    if endpoint.key_command:
+        return AskScreen(
+            f"Run a command for the key of {endpoint.name}?",
+            f"The settings file says that the key is what this prints:\n\n{clean_line(endpoint.key_command)}\n\n"
+            f"If you agree, it is run when {endpoint.name} is used, and the key goes to {host}. You are asked once.",
+        )
+    return AskScreen(
+        f"Send to {host}?",
+        f"{clean_line(endpoint.base_url)} came from an environment variable.\n"
+        "If you agree, what you write to its models goes there. You are asked once.",
+    )

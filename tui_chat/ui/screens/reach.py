@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from tui_chat.core.address import place_of
 from tui_chat.core.settings import Endpoint
-from tui_chat.services.endpoints import Reach, reach
+from tui_chat.services.reaching import Reach, reach
+from tui_chat.ui.text import clean_line
 
 
 class Whereto(NamedTuple):
@@ -22,13 +23,21 @@ def host_of(endpoint: Endpoint) -> str:
     return place_of(endpoint.base_url)
 
 
-def whereto(endpoint: Endpoint) -> Whereto:
-    """``local · 127.0.0.1:11434``, and what that means."""
+def whereto(endpoint: Endpoint, model: str = "", runs_at: str = "") -> Whereto:
+    """``local · 127.0.0.1:11434``, and what that means.
+
+    ``runs_at`` is the host that the endpoint's server hands a model's texts on to, where it said so.
+    """
     host = host_of(endpoint)
-    try:
-        far = reach(endpoint)
-    except ValueError:
-        far = Reach.CLOUD
+    here = reach(endpoint)
+    far = Reach.CLOUD if runs_at else reach(endpoint, model)
+    if far is not here:
+        cloud = clean_line(runs_at) or "Ollama's cloud"
+        return Whereto(
+            far,
+            f"cloud · {cloud}",
+            f"Texts go to {cloud}, over the internet: the server at {host} hands them on.",
+        )
     match far:
         case Reach.BUILT_IN:
             return Whereto(
