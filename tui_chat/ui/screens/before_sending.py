@@ -1,9 +1,9 @@
-"""What a person is asked before a prompt is sent; until the answer it stays in the editor."""
+"""What a person is asked before something is sent: nothing is sent before the answer, and nothing typed is lost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from textual import work
 
@@ -11,104 +11,111 @@ from tui_chat.core.context import ContextPlan
 from tui_chat.core.models import MemorySettings, MessageHeader
 from tui_chat.core.prices import CAP_HINT
 from tui_chat.core.settings import Caps
-from tui_chat.services.planning import Options
+from tui_chat.services.planning import LONG_BRANCH, LONG_DRAFT, Options
+from tui_chat.services.program import Services
 from tui_chat.ui.screens.chat_shell import reporting
 from tui_chat.ui.screens.summarising import Summarising
 from tui_chat.ui.shown import Shown
 
-Send = Callable[[str, Options], None]
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What shall be sent: this text behind that branch, and what has been agreed on about it.
+
+    ``surface`` brings it before the person's eyes; False where they have gone elsewhere and cannot be
+    asked. ``rest`` is what they left out of the text. Without ``may_cut`` it is fixed: one that is too
+    long by itself is refused where it is sent.
+    """
+
+    shown: Shown
+    branch: Sequence[MessageHeader]
+    text: str = field(repr=False)
+    surface: Callable[[], Awaitable[bool]]
+    options: Options = field(default_factory=Options)
+    rest: str = field(default="", repr=False)
+    may_cut: bool = True
 
 
 class BeforeSending(Summarising):
     """Over the budget, a summary that is due, over a limit of spending: nothing of it is decided in silence."""
 
-    def must_ask(self, shown: Shown, branch: Sequence[MessageHeader], text: str) -> bool:
+    def must_ask(self, shown: Shown, branch: Sequence[MessageHeader], text: str, options: Options) -> bool:
         """Whether there may be something to ask about; without any waiting."""
-        services = self.require_services()
+        planning = self.require_services().planning
         if self.program.settings.caps != Caps():
             return True
-        if services.planning.memory_of(shown.conversation).strategy == "summary":
+        if planning.memory_of(shown.conversation).strategy == "summary":
             return True
-        return services.planning.preview(shown.conversation, branch, text, shown.basis).error is not None
+        if len(branch) > LONG_BRANCH or len(text) > LONG_DRAFT:
+            return True  # not known without waiting
+        return planning.preview(shown.conversation, branch, text, shown.basis, options).error is not None
 
-    @work(group="dialog")
-    @reporting
-    async def ask_first(self, branch: Sequence[MessageHeader], text: str, send: Send, *, may_cut: bool = True) -> None:
-        """Ask what there is to ask about this text, then ``send`` it as agreed; else nothing happens.
-
-        Without ``may_cut`` the text is fixed: one that is too long by itself is refused where it is sent.
-        """
-        shown = self.shown
-        options = Options()
-        size = self._ask_about_size if may_cut else self._ask_about_strategy
-        for question in (size, self._ask_for_summary, self._ask_about_cap):
-            plan = await self.look_at(branch, text)
-            answer = await question(branch, text, plan, options)
-            if answer is None or self.shown.id != shown.id:
-                return
-            text, options = answer
-        send(text, options)
-
-    async def look_at(self, branch: Sequence[MessageHeader], text: str | None) -> ContextPlan:
-        """What would be sent there with this text; an index that is being built is waited for."""
-        shown, planning = self.shown, self.require_services().planning
-        return await planning.look(shown.conversation, branch, text, shown.basis, wait=True)
-
-    # -- the questions: each gives the text and the options to go on with, or None to leave it ------------
-
-    async def _ask_about_size(
-        self, branch: Sequence[MessageHeader], text: str, plan: ContextPlan, options: Options
-    ) -> tuple[str, Options] | None:
-        """It does not fit: let the person choose what is remembered instead, or which end of the text is sent."""
-        answer = await self._ask_about_strategy(branch, text, plan, options)
-        plan = await self.look_at(branch, text)
-        if answer is None or plan.error is None or plan.error.code != "fixed_over_budget":
-            return answer  # what else is wrong the reply that fails says
-        shorter = await self._ask_for_end(branch, text, plan)
-        return None if shorter is None else (shorter, options)
-
-    async def _ask_about_strategy(
-        self, branch: Sequence[MessageHeader], text: str, plan: ContextPlan, options: Options
-    ) -> tuple[str, Options] | None:
-        """Everything is to be sent and does not fit: let the person choose what is remembered instead."""
-        while plan.error is not None and plan.error.code == "over_budget":
-            if not await self.choose_memory(plan.error, branch, text):
+    async def agree(self, services: Services, wish: Wish) -> Wish | None:
+        """Ask what there is to ask; the wish as it was agreed on, None where it was not. Sends nothing."""
+        for ask in (self._ask_about_size, self._ask_for_summary, self._ask_about_cap):
+            plan = await self._plan_of(services, wish)
+            answer = await ask(services, wish, plan)
+            if answer is None:
                 return None
-            plan = await self.look_at(branch, text)
-        return text, options
+            wish = answer
+        return wish
 
-    async def _ask_for_end(self, branch: Sequence[MessageHeader], text: str, plan: ContextPlan) -> str | None:
+    @staticmethod
+    async def _plan_of(services: Services, wish: Wish) -> ContextPlan:
+        # What retrieval finds decides nothing here: its index is not waited for.
+        shown = wish.shown
+        return await services.planning.look(shown.conversation, wish.branch, wish.text, shown.basis, wish.options)
+
+    # -- the questions: each gives the wish to go on with, or None to leave it ------------------------
+
+    async def _ask_about_size(self, services: Services, wish: Wish, plan: ContextPlan) -> Wish | None:
+        """It does not fit: let the person choose what is remembered instead, or which end of the text is sent."""
+        while plan.error is not None and plan.error.code == "over_budget":
+            if not await wish.surface():
+                return None
+            if not await self.choose_memory(wish.branch, wish.text, wish.options, refused=True):
+                return None
+            wish = replace(wish, shown=self.shown)
+            plan = await self._plan_of(services, wish)
+        if plan.error is None or plan.error.code != "fixed_over_budget" or not wish.may_cut:
+            return wish  # what else is wrong the reply that fails says
+        return await self._ask_for_end(services, wish, plan) if await wish.surface() else None
+
+    async def _ask_for_end(self, services: Services, wish: Wish, plan: ContextPlan) -> Wish | None:
         from tui_chat.ui.screens.too_long import TooLongScreen
 
+        shown, branch, options = wish.shown, wish.branch, wish.options
+
         def fits(part: str) -> bool:
-            shown = self.shown
-            planning = self.require_services().planning
-            return planning.preview(shown.conversation, branch, part, shown.basis).error is None
+            return services.planning.preview(shown.conversation, branch, part, shown.basis, options).error is None
 
-        return await self.app.push_screen_wait(TooLongScreen(text, plan, fits))
+        cut = await self.app.push_screen_wait(TooLongScreen(wish.text, plan, fits))
+        return None if cut is None else replace(wish, text=cut.sent, rest=cut.left)
 
-    async def _ask_for_summary(
-        self, branch: Sequence[MessageHeader], text: str, plan: ContextPlan, options: Options
-    ) -> tuple[str, Options] | None:
+    async def _ask_for_summary(self, services: Services, wish: Wish, plan: ContextPlan) -> Wish | None:
         """Older messages no longer fit: make a summary of them, show it, and let it be edited."""
-        if not any(warning.code == "not_summarised" for warning in plan.warnings):
-            return text, options
-        go_on = await self.make_summary(branch, plan, sending=True)
-        return (text, options) if go_on else None
+        if plan.strategy != "summary" or not plan.warnings:
+            return wish
+        work = await self.summary_work(services, wish.shown, wish.branch, plan)
+        if work is None or not self.is_undecided(work):
+            return wish
+        if not await wish.surface():
+            return None
+        return wish if await self.show_summary(work, sending=True) else None
 
-    async def _ask_about_cap(
-        self, branch: Sequence[MessageHeader], text: str, plan: ContextPlan, options: Options
-    ) -> tuple[str, Options] | None:
-        services, shown = self.require_services(), self.shown
-        model = services.planning.model_of(shown.conversation)
-        sentence = await services.spending.over(shown.id, model, plan) if model else None
+    async def _ask_about_cap(self, services: Services, wish: Wish, plan: ContextPlan) -> Wish | None:
+        """It is over a limit of spending: that is the person's to say."""
+        model = services.planning.model_of(wish.shown.conversation, wish.options)
+        sentence = await services.spending.over(wish.shown.id, model, plan) if model else None
         if sentence is None:
-            return text, options
+            return wish
+        if not await wish.surface():
+            return None
         from tui_chat.ui.forms import AskScreen
 
         question = f"{sentence}\n{CAP_HINT}\n\nSend it all the same?"
         agreed = await self.app.push_screen_wait(AskScreen("Over your limit", question))
-        return (text, replace(options, over_cap=True)) if agreed else None
+        return replace(wish, options=replace(wish.options, over_cap=True)) if agreed else None
 
     # -- what is remembered ---------------------------------------------------------------------------
 
@@ -117,10 +124,22 @@ class BeforeSending(Summarising):
     async def action_memory(self) -> None:
         """Choose what the model gets to remember of this conversation."""
         if self.services is not None:
-            draft = self.prompt.draft
-            await self.choose_memory(None, self.planned_branch(), draft if draft.strip() else None)
+            await self.choose_memory(self.planned_branch(), self.wanted_draft)
 
-    async def choose_memory(self, error: object, branch: Sequence[MessageHeader], text: str | None) -> bool:
+    @property
+    def wanted_draft(self) -> str | None:
+        """What the prompt holds, None where that is nothing."""
+        draft = self.prompt.draft
+        return draft if draft.strip() else None
+
+    async def choose_memory(
+        self,
+        branch: Sequence[MessageHeader],
+        text: str | None,
+        options: Options | None = None,
+        *,
+        refused: bool = False,
+    ) -> bool:
         """Let the person choose for this conversation; whether they did."""
         from tui_chat.ui.screens.memory import MemoryScreen
 
@@ -128,17 +147,17 @@ class BeforeSending(Summarising):
 
         async def look(memory: MemorySettings) -> ContextPlan:
             conversation = replace(shown.conversation, memory=memory)
-            return await services.planning.look(conversation, branch, text, shown.basis, wait=True)
+            return await services.planning.look(conversation, branch, text, shown.basis, options, wait=True)
 
         chosen = await self.app.push_screen_wait(
-            MemoryScreen(services.planning.memory_of(shown.conversation), look, facts=shown.facts, refused=bool(error))
+            MemoryScreen(services.planning.memory_of(shown.conversation), look, facts=shown.facts, refused=refused)
         )
-        if chosen is None:
+        if chosen is None or self.shown.id != shown.id:
             return False
-        await self.use_memory(chosen)
+        await self._use_memory(chosen)
         return True
 
-    async def use_memory(self, memory: MemorySettings) -> None:
+    async def _use_memory(self, memory: MemorySettings) -> None:
         """From now on this holds for the conversation on show."""
         await self.ensure_stored(self.shown)
         await self.require_services().library.set_memory(self.shown.id, memory)
@@ -150,8 +169,12 @@ class BeforeSending(Summarising):
     @reporting
     async def action_summary(self) -> None:
         """Read, edit, make anew the summary that goes with this conversation."""
-        if self.services is None or not self.shown.branch:
+        if self.services is None:
             return
-        branch, draft = self.planned_branch(), self.prompt.draft
-        plan = await self.look_at(branch, draft if draft.strip() else None)
-        await self.make_summary(branch, plan, sending=False)
+        services, shown, branch = self.services, self.shown, self.planned_branch()
+        plan = await services.planning.look(shown.conversation, branch, self.wanted_draft, shown.basis)
+        work = await self.summary_work(services, shown, branch, plan)
+        if work is None:
+            self.say("There is nothing to summarise: with the strategy Summary it is what no longer fits.")
+        else:
+            await self.show_summary(work, sending=False)

@@ -27,7 +27,7 @@ from tui_chat.core.models import Conversation, MessageHeader
 from tui_chat.core.ports import Body, FoundServer, ListedConversation
 from tui_chat.core.tree import Tree
 from tui_chat.services.endpoints import GUIDE_MODEL, reach
-from tui_chat.services.planning import is_long
+from tui_chat.services.planning import PlanningService, is_long
 from tui_chat.services.program import Program, Services
 from tui_chat.ui.shown import ASSUMED, Shown
 from tui_chat.ui.widgets.chat_transcript import ChatTranscript
@@ -222,15 +222,16 @@ class ChatShell(Screen[None]):
         elif planning.needs_gathering(shown.conversation) or is_long(branch, draft):
             if self._planned != shown.id:
                 self._show_plan(None)  # another conversation's plan would be a lie
-            self._replan_beside(shown, branch, draft)
+            self._replan_beside(planning, shown, branch, draft)
         else:
             self._show_plan(planning.preview(shown.conversation, branch, draft, shown.basis))
 
     @work(group="plan", exclusive=True)
     @reporting
-    async def _replan_beside(self, shown: Shown, branch: Sequence[MessageHeader], draft: str | None) -> None:
+    async def _replan_beside(
+        self, planning: PlanningService, shown: Shown, branch: Sequence[MessageHeader], draft: str | None
+    ) -> None:
         """A plan that takes long, or that asks an index: first what is known at once, then all of it."""
-        planning = self.require_services().planning
         for wait in (False, True):
             plan = await planning.look(shown.conversation, branch, draft, shown.basis, wait=wait)
             self._show_plan(plan)

@@ -30,8 +30,7 @@ class Inspecting(BeforeSending):
 
     async def _inspect_next(self) -> None:
         while await self._show_inspection(await self._next()):
-            draft = self.prompt.draft
-            await self.choose_memory(None, self.planned_branch(), draft if draft.strip() else None)
+            await self.choose_memory(self.planned_branch(), self.wanted_draft)
 
     @work(group="dialog")
     @reporting
@@ -61,9 +60,8 @@ class Inspecting(BeforeSending):
 
     async def _next(self) -> Inspection:
         services, shown = self.require_services(), self.shown
-        draft = self.prompt.draft
-        wanted = draft if draft.strip() else None
-        plan = await services.planning.request(shown.conversation, self.planned_branch(), wanted, Options())
+        branch, draft = self.planned_branch(), self.wanted_draft
+        plan = await services.planning.request(shown.conversation, branch, draft, Options())
         model = services.planning.model_of(shown.conversation) or ModelRef("", "")
         raw = b""
         if plan.error is None and plan.payload:

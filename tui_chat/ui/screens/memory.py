@@ -14,7 +14,8 @@ from textual.getters import query_one
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
-from tui_chat.core.context import ContextPlan
+from tui_chat.core.clean import clean_line
+from tui_chat.core.context import ContextPlan, Warning
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import MemorySettings
 from tui_chat.core.prices import price_of, price_sentence
@@ -34,13 +35,28 @@ _MOST = 1_000
 
 
 class MemoryScreen(ModalScreen[MemorySettings | None]):
-    """Choose for one conversation; None where the person steps back. Nothing is sent by looking."""
+    """Choose for one conversation; None where the person steps back. Nothing is sent by looking.
+
+    ``refused`` says that a prompt waits which does not fit: what holds now is then not offered.
+    """
 
     BINDINGS = [
-        Binding("plus,equals_sign", "count(1)", "More", key_display="+", id="memory.more", tooltip="Two messages more"),
-        Binding("minus", "count(-1)", "Fewer", key_display="-", id="memory.fewer", tooltip="Two messages fewer"),
-        Binding("t", "trim", "Trimming", id="memory.trim", tooltip="One by one, or in blocks"),
-        Binding("a", "scope", "Where to look", id="memory.scope", tooltip="This conversation, or all of yours"),
+        Binding(
+            "plus,equals_sign",
+            "count(1)",
+            "More",
+            key_display="+",
+            id="memory.more",
+            tooltip="Two messages more",
+            show=False,
+        ),
+        Binding(
+            "minus", "count(-1)", "Fewer", key_display="-", id="memory.fewer", tooltip="Two messages fewer", show=False
+        ),
+        Binding("t", "trim", "Trimming", id="memory.trim", tooltip="One by one, or in blocks", show=False),
+        Binding(
+            "a", "scope", "Where to look", id="memory.scope", tooltip="This conversation, or all of yours", show=False
+        ),
         Binding("escape,q", "back", "Back", id="memory.back", tooltip="Change nothing"),
     ]
 
@@ -64,24 +80,25 @@ class MemoryScreen(ModalScreen[MemorySettings | None]):
         self._look = look
         self._facts = facts
         self._refused = refused
+        self._names = [name for name in STRATEGIES if not refused or name != memory.strategy]
         self._effects: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         refusal = Static("", markup=False, id="refused")
-        yield Card(
-            "What the model remembers", refusal, Choices(id="strategies"), Static("", markup=False, id="details")
-        )
+        details = Static("", markup=False, id="details")
+        yield Card("What the model remembers", refusal, Choices(id="strategies"), details)
 
     def on_mount(self) -> None:
         """Begin at the one that holds."""
         if self._refused:
-            self.query_one("#refused", Static).update(
+            refusal = self.query_one("#refused", Static)
+            refusal.update(
                 plain("Not sent: the whole conversation does not fit. Choose what is left out; your prompt is kept.")
             )
-            self.query_one("#refused").add_class("-on")
+            refusal.add_class("-on")
         self._draw()
-        names = list(STRATEGIES)
-        self.choices.highlighted = names.index(self._memory.strategy) if self._memory.strategy in names else 0
+        now = self._memory.strategy
+        self.choices.highlighted = self._names.index(now) if now in self._names else 0
         self.choices.focus()
         self._try_all()
 
@@ -89,25 +106,22 @@ class MemoryScreen(ModalScreen[MemorySettings | None]):
 
     def _draw(self) -> None:
         at = self.choices.highlighted
-        self.choices.clear_options()
-        self.choices.add_options([Pick(self._line(name), name) for name in STRATEGIES])
+        self.choices.set_options([Pick(self._line(name), name) for name in self._names])
         self.choices.highlighted = at
         memory = self._memory
-        trim = (
-            "one by one, as each comes" if memory.trim == "exact" else "in blocks, which keeps a service's cache warm"
-        )
+        trims = {"exact": "one by one, as each new one comes", "blocks": "half of them at once, then none for a while"}
         scope = "this conversation" if memory.scope == "conversation" else "all of your conversations"
         lines = (
-            f"Window: at most {memory.max_messages:,} earlier messages (+ -), always within the token budget as well",
-            f"Trimming: {trim} (t)",
-            f"Retrieval looks in {scope} (a)",
+            f"+ -  The newest: at most {memory.max_messages:,} messages, and no more than fit the model",
+            f"t    Older ones go {trims.get(memory.trim, memory.trim)}",
+            f"a    Retrieval looks in {scope}",
         )
         self.details.update(plain("\n".join(lines)))
 
     def _line(self, name: str) -> Content:
         title, meaning = STRATEGIES[name]
         mark = "●" if name == self._memory.strategy else "○"
-        effect = self._effects.get(name, "…")
+        effect = clean_line(self._effects.get(name, "…"))
         return Content.assemble(f"{mark} ", (title, "bold"), f": {meaning}\n", (f"    {effect}", "$text-muted"))
 
     # -- trying -----------------------------------------------------------------------------------
@@ -115,24 +129,19 @@ class MemoryScreen(ModalScreen[MemorySettings | None]):
     @work(group="try", exclusive=True)
     async def _try_all(self) -> None:
         """What each would send with the draft as it is."""
-        for name in STRATEGIES:
+        for name in self._names:
             try:
                 self._effects[name] = self._effect(await self._look(replace(self._memory, strategy=name)))
             except TuiChatError as error:
                 self._effects[name] = str(error)
+            if self not in self.app.screen_stack:
+                return  # chosen meanwhile
             self._draw()
 
     def _effect(self, plan: ContextPlan) -> str:
         if plan.error is not None:
             return error_sentence(plan.error)
-        said = [gauge_sentence(plan)]
-        for warning in plan.warnings:
-            if warning.code == "not_summarised":
-                said.append(f"a summary of {warning.count:,} would be made first")
-            elif warning.code == "summarised":
-                said.append(f"{warning.count:,} as a summary")
-            elif warning.found:
-                said.append(f"{warning.found:,} of them found relevant")
+        said = [gauge_sentence(plan), *filter(None, map(_about, plan.warnings))]
         if (price := price_of(self._facts, plan.totals.tokens)) is not None:
             said.append(price_sentence(price))
         return " · ".join(said)
@@ -167,3 +176,23 @@ class MemoryScreen(ModalScreen[MemorySettings | None]):
     def action_back(self) -> None:
         """Change nothing."""
         self.dismiss(None)
+
+
+def _about(warning: Warning) -> str:
+    """What becomes of the older messages, where that is not just that they are not sent."""
+    match warning.code:
+        case "not_summarised" if warning.why == "due":
+            return f"a summary of {warning.count:,} would be offered first"
+        case "not_summarised" if warning.why == "too_long":
+            return "no room for a summary of the others"
+        case "not_summarised":
+            return f"{warning.count:,} not summarised"
+        case "summarised":
+            return f"{warning.count:,} only as a summary"
+        case "not_found" if warning.found:
+            return f"{warning.found:,} of them found relevant"
+        case "not_found":
+            return "nothing relevant found"
+        case "not_searched" if warning.why == "building":
+            return "the index is being built"
+    return ""

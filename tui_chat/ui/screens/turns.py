@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 
+from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import ContextTooLong, TuiChatError
 from tui_chat.core.events import (
     PlanReady,
@@ -21,20 +22,31 @@ from tui_chat.core.events import (
 )
 from tui_chat.core.models import Message, MessageHeader, Role, Status
 from tui_chat.core.sentences import trim_question
+from tui_chat.core.settings import is_context_window
 from tui_chat.services.endpoints import GUIDE_MODEL
-from tui_chat.services.planning import Options
+from tui_chat.services.planning import LONG_DRAFT, Options
+from tui_chat.services.program import Program
 from tui_chat.services.replies import Emit
-from tui_chat.ui.screens.before_sending import BeforeSending
+from tui_chat.ui.screens.before_sending import BeforeSending, Wish
 from tui_chat.ui.screens.chat_shell import reporting
 from tui_chat.ui.screens.drafts import Unsent
 from tui_chat.ui.widgets.prompt import PromptInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
+
+
+LEAST_WINDOW = 256
+"""Tokens; no model's context window is smaller."""
 
 
 class Turns(BeforeSending):
     """One call goes down, events come up; the screen reads nothing back during a turn."""
+
+    def __init__(self, program: Program, **options: Any) -> None:
+        super().__init__(program, **options)
+        self._asked: dict[str, list[Unsent]] = {}
+        """For each conversation about which the person is asked, or may have to be: what was submitted meanwhile."""
 
     # -- sending ------------------------------------------------------------------------------
 
@@ -49,31 +61,97 @@ class Turns(BeforeSending):
             self.prompt.restore(text)
             self.say("The history is still locked; your prompt is kept.")
             return
-        replying = self.services.chat.is_replying(self.shown.id)
+        shown = self.shown
+        on_its_way = shown.id in self._asked or any(unsent.shown.id == shown.id for unsent in self.unsent)
+        replying = on_its_way or self.services.chat.is_replying(shown.id)
         if self.edited is not None and replying:
             self.prompt.restore(text)
             self.say("A reply is being written; esc stops it.")
             return
-        branch = self.planned_branch()
-        # One that waits behind a reply is not asked about: nobody knows yet what will stand before it.
-        if not replying and self.must_ask(self.shown, branch, text):
-            self.prompt.restore(text)  # until the answer it is a draft like any other: kept, and not lost
-            self.ask_first(branch, text, partial(self._take_and_hand_over, text))
-            return
-        self._hand_over(text, Options())
-
-    def _take_and_hand_over(self, typed: str, text: str, options: Options) -> None:
-        """Take what was agreed on out of the prompt; what was typed behind it stays."""
-        self.prompt.draft = self.prompt.draft.removeprefix(typed).removeprefix("\n")
-        self._hand_over(text, options)
-
-    def _hand_over(self, text: str, options: Options) -> None:
-        """Send it, or keep it until it can be."""
-        services, unsent = self.require_services(), Unsent(self.shown, text, self.edited)
+        branch, unsent = self.planned_branch(), Unsent(shown, text, self.edited)
         self.unsent.append(unsent)
         if unsent.edited is not None:
-            services.library.remember_branch("edit", self.shown.id, self.shown.tree.head)
-            self.cancel_edit()
+            self._end_edit()
+        if shown.id in self._asked:
+            self._asked[shown.id].append(unsent)
+        # One that waits behind a reply is not asked about: nobody knows yet what will stand before it.
+        elif not replying and self.must_ask(shown, branch, text, Options()):
+            self._asked[shown.id] = []
+            self._ask_and_send(unsent, branch)
+        else:
+            self._hand_over(unsent, Options())
+
+    @work(group="dialog")
+    async def _ask_and_send(self, unsent: Unsent, branch: Sequence[MessageHeader]) -> None:
+        """Send it as it is agreed on. Before a question it goes back into the prompt: what is typed is kept there."""
+        services, conversation_id = self.require_services(), unsent.shown.id
+        surfaced = False
+
+        async def surface() -> bool:
+            nonlocal surfaced
+            is_here = self.services is services and self.shown.id == conversation_id
+            if is_here and not surfaced and unsent in self.unsent:
+                await self._give_back_all((unsent, *self._asked[conversation_id]))
+                self._asked[conversation_id].clear()
+                surfaced = True
+            return is_here and surfaced
+
+        agreed: Wish | None = None
+        try:
+            if len(unsent.text) > LONG_DRAFT:
+                await surface()  # measuring it may take longer than what is typed may be unsaved
+            agreed = await self.agree(services, Wish(unsent.shown, branch, unsent.text, surface))
+            if agreed is not None and not (self._take_out(unsent) if surfaced else unsent in self.unsent):
+                agreed = None
+        except TuiChatError as error:
+            if self.services is services:
+                self.report(error)
+        finally:
+            behind = self._asked.pop(conversation_id)
+            if agreed is None:
+                await self._give_back_all((unsent, *behind))
+        if agreed is None:
+            return
+        if agreed.rest:
+            self.prompt.restore(agreed.rest)
+        sent = unsent if agreed.text == unsent.text else replace(unsent, text=agreed.text)
+        self._hand_over(sent, agreed.options)
+        for each in behind:
+            self._hand_over(each, Options())
+
+    async def _give_back_all(self, texts: Sequence[Unsent]) -> None:
+        """Put them back where they were typed, in their order."""
+        for each in reversed(texts):  # each goes before what is there
+            if each in self.unsent:
+                await self.give_back(each)
+
+    def _take_out(self, unsent: Unsent) -> bool:
+        """Take what was agreed on out of the prompt again; False where it is no longer what is there."""
+        draft = self.prompt.draft
+        if self.shown.id != unsent.shown.id:
+            return False
+        if self.edited != unsent.edited or not draft.startswith(unsent.text):
+            self.say("You changed it meanwhile: enter sends it as it is now.")
+            return False
+        self.prompt.draft = draft.removeprefix(unsent.text).removeprefix("\n")
+        if unsent.edited is not None:
+            self._end_edit()
+        return True
+
+    def _end_edit(self) -> None:
+        """The edit was handed over; what was typed behind it belongs to the next prompt."""
+        behind = self.prompt.draft
+        self.cancel_edit()
+        if behind:
+            self.prompt.draft = "\n".join(filter(None, (self.prompt.draft, behind)))
+
+    def _hand_over(self, unsent: Unsent, options: Options) -> None:
+        """Send it, and keep it here until it is in the history."""
+        if unsent not in self.unsent:
+            self.unsent.append(unsent)
+        if unsent.edited is not None:
+            shown = self.shown if self.shown.id == unsent.shown.id else unsent.shown
+            self.require_services().library.remember_branch("edit", shown.id, shown.tree.head)
         self._send(unsent, options)
 
     @work(group="turn")
@@ -162,7 +240,9 @@ class Turns(BeforeSending):
         return self.shown.branch[-1].id if self.shown.branch else None
 
     async def _show_end(self, reply: Message, error: TuiChatError | None) -> None:
+        refused = None
         if self.live_reply == reply.id:
+            refused = self.live_plan
             self.live_reply = self.live_plan = None
             self.gauge.counted = reply.usage
         self.take_over(self.shown.with_message(reply))
@@ -178,25 +258,34 @@ class Turns(BeforeSending):
         self.transcript.show_queued(self.require_services().chat.queued(self.shown.id))
         self.replan()
         await self.refresh_list()
-        if isinstance(error, ContextTooLong):
-            self._offer_to_trim(reply, error)
+        if isinstance(error, ContextTooLong) and refused is not None:
+            self._offer_to_trim(reply.id, error, refused)
 
     @work(group="dialog")
     @reporting
-    async def _offer_to_trim(self, reply: Message, error: ContextTooLong) -> None:
-        """The server refused the length: what it said is known now. Asking again is the person's decision."""
-        if reply.id not in self.shown.tree or self.app.screen is not self:
+    async def _offer_to_trim(self, reply_id: str, error: ContextTooLong, refused: ContextPlan) -> None:
+        """The server refused the length. Asking again, with less, is the person's decision."""
+        services, shown = self.require_services(), self.shown
+        prompt = shown.tree[reply_id].parent_id if reply_id in shown.tree else None
+        if prompt is None or self.app.screen is not self:
             return
-        header = self.shown.tree[reply.id]
-        branch, prompt = self.shown.tree.path_to(header.parent_id)[:-1], header.parent_id or ""
-        text = (await self.require_services().library.message(prompt)).text
-        basis = await self.require_services().planning.basis(self.shown.conversation)
-        self.shown = replace(self.shown, basis=basis)
-        plan = await self.look_at(branch, text)
+        text, branch = (await services.library.message(prompt)).text, shown.tree.path_to(prompt)[:-1]
+        basis = await services.planning.basis(shown.conversation)
+        for window in _smaller_windows(error, refused):
+            options = Options(context_window=window)
+            plan = await services.planning.look(shown.conversation, branch, text, basis, options)
+            is_smaller = plan.error.code == "over_budget" if plan.error else plan.totals.tokens < refused.totals.tokens
+            if is_smaller:
+                break
+        if self.shown.id != shown.id or self.services is not services:
+            return
+        if not is_smaller:
+            self.say("Nothing more can be left out: e on your message takes it back, to be shortened.")
+            return
         from tui_chat.ui.forms import AskScreen
 
         if await self.app.push_screen_wait(AskScreen("Too long for this model", trim_question(error, plan))):
-            self._regenerate(reply.id, branch, text)
+            self._begin_again(reply_id, options)
 
     # -- stopping, asking again -----------------------------------------------------------------
 
@@ -221,38 +310,43 @@ class Turns(BeforeSending):
         message_id = self._message_to_answer()
         if self.services is None or message_id is None:
             return
-        services, shown = self.services, self.shown
-        if services.chat.is_replying(shown.id):
+        if self.services.chat.is_replying(self.shown.id):
             self.say("A reply is being written; esc stops it.")
             return
-        if shown.tree[message_id].has_text and shown.tree[message_id].role is Role.ASSISTANT:
-            services.library.remember_branch("another reply", shown.id, shown.tree.head)
-        self._begin_again(message_id)
+        self._begin_again(message_id, Options())
 
-    @work(group="turn")
+    @work(group="dialog")
     @reporting
-    async def _begin_again(self, message_id: str) -> None:
+    async def _begin_again(self, message_id: str, options: Options) -> None:
         """Ask what there is to ask, as for a new prompt, then have it answered again."""
-        header = self.shown.tree[message_id]
+        services, shown = self.require_services(), self.shown
+        if shown.id in self._asked or message_id not in shown.tree:
+            return  # one question at a time
+        header = shown.tree[message_id]
         prompt = header.id if header.role is Role.USER else header.parent_id
         if prompt is None:
             self.say("There is no prompt before this message to answer again.")
             return
-        text = (await self.require_services().library.message(prompt)).text
-        self._regenerate(message_id, self.shown.tree.path_to(prompt)[:-1], text)
 
-    def _regenerate(self, message_id: str, branch: Sequence[MessageHeader], text: str) -> None:
-        services, conversation_id = self.require_services(), self.shown.id
+        async def surface() -> bool:
+            return self.services is services and self.shown.id == shown.id
 
-        def go_on(_: str, options: Options) -> None:
-            self._ask(
-                lambda emit: services.chat.regenerate(conversation_id, message_id, emit, options), conversation_id
-            )
-
-        if self.must_ask(self.shown, branch, text):
-            self.ask_first(branch, text, go_on, may_cut=False)
-        else:
-            go_on(text, Options())
+        behind = self._asked[shown.id] = []
+        agreed: Wish | None = None
+        try:
+            text, branch = (await services.library.message(prompt)).text, shown.tree.path_to(prompt)[:-1]
+            agreed = await self.agree(services, Wish(shown, branch, text, surface, options, may_cut=False))
+        finally:
+            del self._asked[shown.id]
+            if agreed is None:
+                await self._give_back_all(behind)
+        if agreed is None:
+            return
+        if header.has_text and header.role is Role.ASSISTANT:
+            services.library.remember_branch("another reply", shown.id, shown.tree.head)
+        self._ask(partial(services.chat.regenerate, shown.id, message_id, options=agreed.options), shown.id)
+        for each in behind:
+            self._hand_over(each, Options())
 
     def _message_to_answer(self) -> str | None:
         """The current message of the transcript where it has the focus, else the last one."""
@@ -297,3 +391,11 @@ class Turns(BeforeSending):
         await self.reread(place={"message": beside, "line": 0})
         self.transcript.jump_to(beside)
         self.replan()
+
+
+def _smaller_windows(error: ContextTooLong, refused: ContextPlan) -> Iterator[int]:
+    """Windows to plan a refused request anew with: the one that the server named, then one for half of it."""
+    if error.limit is not None and is_context_window(error.limit):
+        yield error.limit
+    # A third of it is kept free for the reply, and by the margin.
+    yield max(LEAST_WINDOW, 2 * (error.needed or refused.totals.tokens) // 3)
