@@ -10,11 +10,15 @@ import click
 from tui_chat.cli import options, output
 from tui_chat.cli.run import Run, pass_run
 from tui_chat.core.errors import TuiChatError
+from tui_chat.core.models import ModelRef
 from tui_chat.core.settings import Endpoint
 from tui_chat.services.endpoints import GUIDE
 from tui_chat.services.program import Services
 
 Form = dict[str, Any]
+
+DEADLINE = 10.0
+"""Seconds that an endpoint has for its list of models."""
 
 
 @click.command()
@@ -27,7 +31,7 @@ def models(run: Run, as_json: bool) -> None:
         output.document(found)
         return
     if not found:
-        output.note("No endpoint is set. Add one in the app (ctrl+o), or set OPENAI_BASE_URL and OPENAI_API_KEY.")
+        output.note("No endpoint is set. Add one in the app (ctrl+o), or set a variable: `tui-chat guide start`.")
     for each in found:
         output.line(f"{each['endpoint']}  {output.shown_line(each['url'])}")
         if not each["reachable"]:
@@ -38,7 +42,7 @@ def models(run: Run, as_json: bool) -> None:
 
 
 async def all_models(services: Services) -> list[Form]:
-    """Every endpoint but the guide with its models, asked at once."""
+    """Every endpoint but the guide with its models, asked at once and for ``DEADLINE`` seconds at most."""
     endpoints = [endpoint for endpoint in services.endpoints.all() if endpoint != GUIDE]
     return list(await asyncio.gather(*(_asked(services, endpoint) for endpoint in endpoints)))
 
@@ -52,7 +56,11 @@ async def _asked(services: Services, endpoint: Endpoint) -> Form:
         "models": [],
     }
     try:
-        cards = await services.endpoints.models(endpoint)
+        await services.endpoints.provider(ModelRef(endpoint.name, ""))  # a command for its key has a limit of its own
+        async with asyncio.timeout(DEADLINE):
+            cards = await services.endpoints.models(endpoint)
     except TuiChatError as error:
         return {**form, "reachable": False, "error": error.sentence}
+    except TimeoutError:
+        return {**form, "reachable": False, "error": f"{endpoint.name} did not answer within {DEADLINE:g} seconds."}
     return {**form, "models": [{"name": card.name, "context_window": card.context_window} for card in cards]}

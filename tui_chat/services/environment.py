@@ -18,12 +18,20 @@ class FromEnvironment(NamedTuple):
     problems: tuple[str, ...]
 
 
-VENDORS = {
-    "openai": "https://api.openai.com/v1",
-    "anthropic": "https://api.anthropic.com",
-    "gemini": "https://generativelanguage.googleapis.com",
-}
-"""Where a vendor's key goes unless the environment says otherwise, by dialect."""
+class Vendor(NamedTuple):
+    """What a vendor's own client reads, and where it goes unless the environment says otherwise."""
+
+    dialect: str
+    key: str
+    address: str
+    url: str
+
+
+VENDORS = (
+    Vendor("openai", "OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
+    Vendor("anthropic", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+    Vendor("gemini", "GEMINI_API_KEY", "", "https://generativelanguage.googleapis.com"),
+)
 
 
 def endpoints_from(environment: Mapping[str, str]) -> FromEnvironment:
@@ -32,24 +40,22 @@ def endpoints_from(environment: Mapping[str, str]) -> FromEnvironment:
     A key from the environment goes only to the address of the same environment.
     """
     endpoints, problems = [], []
-    for name in (*VENDORS, "ollama"):
+    for variable, vendor in (*((vendor.address, vendor) for vendor in VENDORS), ("OLLAMA_HOST", None)):
         try:
-            endpoint = _vendor(name, environment) if name in VENDORS else _ollama(environment)
+            endpoint = _vendor(vendor, environment) if vendor else _ollama(environment)
         except BadInput as error:
-            variable = "OLLAMA_HOST" if name == "ollama" else f"{name.upper()}_BASE_URL"
             problems.append(f"{variable} is ignored. {error.sentence}")
         else:
             endpoints += [endpoint] if endpoint else []
     return FromEnvironment(tuple(endpoints), tuple(problems))
 
 
-def _vendor(name: str, environment: Mapping[str, str]) -> Endpoint | None:
-    """``NAME_API_KEY`` and, where that vendor's own clients read it, ``NAME_BASE_URL``."""
-    key = f"{name.upper()}_API_KEY"
-    url = environment.get(f"{name.upper()}_BASE_URL", "") if name != "gemini" else ""
-    if not (environment.get(key) or url):
+def _vendor(vendor: Vendor, environment: Mapping[str, str]) -> Endpoint | None:
+    key, url = environment.get(vendor.key), environment.get(vendor.address)
+    if not (key or url):
         return None
-    return Endpoint(name, read_address(url or VENDORS[name]).url, name, key_env=key, from_environment=True)
+    address = read_address(url or vendor.url)
+    return Endpoint(vendor.dialect, address.url, vendor.dialect, key_env=vendor.key, from_environment=True)
 
 
 def _ollama(environment: Mapping[str, str]) -> Endpoint | None:

@@ -192,6 +192,7 @@ class EndpointForm(ModalScreen[bool]):
             self._fail(error)
         else:
             self.said.good(answered(tried, asked=endpoint, chosen=self._endpoints.chosen(endpoint)))
+            self._show_said()
 
     @work(group="save")
     async def action_save(self) -> None:
@@ -206,6 +207,7 @@ class EndpointForm(ModalScreen[bool]):
             if meant != endpoint:
                 self._put(meant, instead_of=endpoint)
                 self.said.say(f"{_instead(meant, endpoint)} ctrl+s saves that.")
+                self._show_said()
                 return
             await self._endpoints.save(endpoint, self._key())
         except TuiChatError as error:
@@ -263,6 +265,11 @@ class EndpointForm(ModalScreen[bool]):
     def _fail(self, error: TuiChatError) -> None:
         """Say it without the way to this form in its hint."""
         self.said.fail(TuiChatError(str(error), hint=_WHERE_ONE_IS.sub("", error.hint)))
+        self._show_said()
+
+    def _show_said(self) -> None:
+        """Scroll to what was said, where the screen is too low for all of the form."""
+        self.call_after_refresh(self.said.scroll_visible, animate=False)
 
     def _key(self) -> Secret | None:
         field = self.query_one("#key", SecretField)

@@ -191,7 +191,7 @@ def _model(name: str, card: ModelCard, offer: Offer, *, is_current: bool, is_alo
     tokens = f"  {window.tokens:,} tokens{assumed}" if window is not None else ""
     there = whereto(offer.endpoint, card.name, card.runs_at)
     differs = there.reach is not whereto(offer.endpoint).reach
-    place = f"  {there.short}" if is_alone or differs else ""
+    place = f"  {there.short if differs else there.reach}" if is_alone or differs else ""
     mark = "● " if is_current else "  "
     return Content.assemble(
         (f"{mark}{clean_line(name)}", "bold" if is_current else ""),
