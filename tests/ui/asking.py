@@ -47,7 +47,7 @@ def exchanges(number: int, *, words: int = 30) -> list[tuple[str, str]]:
 async def fill(
     world: World, turns: Sequence[tuple[str, str]], *, number: int = 1, title: str = TITLE, name: str = "test-model"
 ) -> None:
-    """Import a conversation that said this; its last message is a minute old."""
+    """Import a conversation that said this; its last message is so many minutes old as its number is."""
     envelope = {
         "format": "tui-chat",
         "version": 1,
@@ -62,7 +62,7 @@ async def fill(
 
 def conversation(number: int, title: str, turns: Sequence[tuple[str, str]], *, name: str) -> dict[str, Any]:
     """One conversation in the export's form."""
-    end = now() - MINUTE
+    end = now() - number * MINUTE
     ids = [f"00000000-0000-7000-8000-{number:04d}{place:08d}" for place in range(len(turns))]
     messages: list[dict[str, Any]] = [
         {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,8 @@ from tui_chat.core.errors import ContextTooLong
 from tui_chat.core.events import Delta, Finished, TextDelta, UsageReported
 from tui_chat.core.models import MemorySettings, ModelRef, Status, Usage
 from tui_chat.core.settings import Caps
-from tui_chat.services.planning import LONG_DRAFT
+from tui_chat.core.tokens import measure
+from tui_chat.services.planning import LONG_BRANCH, LONG_DRAFT
 
 FULL = MemorySettings("full")
 REFUSED = "the whole conversation does not fit"
@@ -459,3 +462,154 @@ async def test_the_last_exact_count_stands_beside_the_estimate_until_the_next_pr
         assert "~1,234" not in chat.seen()
         await chat.press("ctrl+n")
         await chat.until(lambda: "last 1,234" not in chat.seen())
+
+
+# -- the plan of the draft, where it takes long ---------------------------------------------------------
+
+RETRIEVAL = MemorySettings("retrieval", max_messages=4)
+
+
+class Held:
+    """Holds back every plan that is looked for, until it is let go by its draft."""
+
+    def __init__(self, chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gates: dict[str | None, asyncio.Event] = {}
+        self.done: list[str | None] = []
+        self._look = chat.services.planning.look
+        monkeypatch.setattr(chat.services.planning, "look", self.look)
+
+    async def look(self, conversation: Any, branch: Any, draft: str | None, *rest: Any, **more: Any) -> ContextPlan:
+        await self.gates.setdefault(draft, asyncio.Event()).wait()
+        try:
+            return await self._look(conversation, branch, draft, *rest, **more)
+        finally:
+            self.done.append(draft)
+
+
+async def test_a_plan_that_comes_late_does_not_replace_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = a_world(ScriptedProvider(), memory=RETRIEVAL)
+    await fill(world, exchanges(12))
+    async with world.app(conversation=TITLE) as chat:
+        await chat.until(lambda: chat.screen.plan is not None)
+        held = Held(chat, monkeypatch)
+        chat.screen.prompt.draft = "older"
+        await chat.until(lambda: "older" in held.gates)
+        chat.screen.prompt.draft = "newer, and much longer than it was"
+        await chat.until(lambda: chat.screen.prompt.draft in held.gates)
+        held.gates[chat.screen.prompt.draft].set()
+        await chat.until(lambda: chat.screen.prompt.draft in held.done)
+        await chat.pilot.pause()
+        newer = chat.screen.plan
+        held.gates["older"].set()
+        await chat.pilot.pause(0.1)
+
+        assert newer is not None
+        assert newer == chat.screen.plan
+        assert measure(chat.screen.prompt.draft).tokens < newer.entries[-1].tokens
+
+
+async def test_no_plan_of_another_conversation_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = a_world(ScriptedProvider(), memory=RETRIEVAL)
+    await fill(world, exchanges(12))
+    await fill(world, exchanges(3), number=2, title="Another one")
+    async with world.app(conversation=TITLE) as chat:
+        await chat.until(lambda: chat.screen.plan is not None)
+        assert "are not sent" in words(chat.app)
+        held = Held(chat, monkeypatch)
+        await chat.press("alt+down")
+        await chat.until(lambda: chat.screen.shown.conversation.title == "Another one")
+        await chat.until(lambda: None in held.gates)
+        await chat.pilot.pause()
+        meanwhile, shown = chat.screen.plan, words(chat.app)
+        await chat.press("alt+up")
+        await chat.until(lambda: chat.screen.shown.conversation.title == TITLE)
+        held.gates[None].set()
+        await chat.until(lambda: chat.screen.plan is not None)
+        await chat.pilot.pause(0.1)
+
+        assert meanwhile is None
+        assert "are not sent" not in shown
+        assert "of 4,388 tokens" not in shown
+        assert chat.screen.plan is not None
+        assert 24 == chat.screen.plan.totals.sent + chat.screen.plan.totals.not_sent
+
+
+async def test_a_long_conversation_is_planned_beside_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = ScriptedProvider()
+    world = a_world(provider)
+    await fill(world, exchanges(LONG_BRANCH // 2 + 50, words=3))
+    async with world.app(conversation=TITLE) as chat:
+        planning, threads = chat.services.planning, set()
+        preview = planning.preview
+
+        def seen_in(*arguments: Any, **options: Any) -> ContextPlan:
+            threads.add(threading.get_ident())
+            return preview(*arguments, **options)
+
+        monkeypatch.setattr(planning, "preview", seen_in)
+        await chat.send("And what then?")
+        await chat.until_seen("reply 1")
+        await chat.until_quiet()
+        chat.screen.prompt.draft = "one more"
+        await chat.until(lambda: chat.screen.plan is not None and chat.screen.plan.totals.sent == 20)
+
+        assert threads
+        assert threading.get_ident() not in threads
+        assert "2,082 of 2,102 earlier messages are not sent" in words(chat.app)
+
+
+@pytest.mark.parametrize("what", ["look", "basis"])
+async def test_locking_while_a_plan_is_made_shows_nothing_of_it(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    world = a_world(ScriptedProvider(), memory=RETRIEVAL)
+    await fill(world, exchanges(12))
+    async with world.app(conversation=TITLE) as chat:
+        await chat.until(lambda: chat.screen.plan is not None)
+        planning, gate, begun = chat.services.planning, asyncio.Event(), asyncio.Event()
+        inner = getattr(planning, what)
+
+        async def held(*arguments: Any, **options: Any) -> Any:
+            begun.set()
+            await gate.wait()
+            return await inner(*arguments, **options)
+
+        monkeypatch.setattr(planning, what, held)
+        chat.screen.prompt.draft = "half a thought"
+        if what == "basis":
+            chat.screen.learn_basis()
+        await begun.wait()
+        await chat.screen.run_action("app.lock")
+        await chat.until(lambda: chat.app.screen is not chat.screen)
+        gate.set()
+        await chat.pilot.pause(0.2)
+
+        text = words(chat.app)
+        assert chat.screen.plan is None
+        assert "are not sent" not in text
+        assert "question" not in text
+        assert [] == [each.message for each in chat.app._notifications]
+
+
+async def test_locking_while_a_prompt_is_looked_at_keeps_it_as_a_draft(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = ScriptedProvider()
+    world = a_world(provider, memory=RETRIEVAL, caps=Caps(day_tokens=1_000_000))
+    await fill(world, exchanges(12))
+    async with world.app(conversation=TITLE) as chat:
+        await chat.until(lambda: chat.screen.plan is not None)
+        held = Held(chat, monkeypatch)
+        await chat.send("And what then?")
+        await chat.until(lambda: "And what then?" in held.gates)
+        await chat.screen.run_action("app.lock")
+        await chat.until(lambda: chat.app.screen is not chat.screen)
+        held.gates["And what then?"].set()
+        await chat.pilot.pause(0.2)
+
+    services = await world.services()
+    try:
+        found = await services.library.find(TITLE)
+        assert found is not None
+        opened = await services.library.open(found.id)
+        assert "And what then?" == opened.draft
+        assert 24 == len(opened.tree.branch)
+        assert [] == provider.sent
+    finally:
+        await services.close()
