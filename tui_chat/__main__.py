@@ -7,6 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tui_chat.services.program import Program
 
 INTERRUPTED = 130
@@ -45,10 +47,10 @@ def _app_alone() -> int:
         return ended_by(error, programs)
 
 
-def _make_program(*, user: str | None, model: str | None, interactive: bool) -> Program:
+def _make_program(*, user: str | None, model: str | None, gguf: Path | None = None, interactive: bool) -> Program:
     from tui_chat.bootstrap import LocalProgram
 
-    return LocalProgram(user=user, model=model, interactive=interactive)
+    return LocalProgram(user=user, model=model, gguf=gguf, interactive=interactive)
 
 
 def _open_app(program: Program, conversation: str | None) -> int:

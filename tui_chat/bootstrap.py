@@ -25,6 +25,7 @@ from tui_chat.core.errors import (
     Refused,
     StoreFailed,
 )
+from tui_chat.core.local import GgufFile, LocalModels
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, Providers, Recall
 from tui_chat.core.secret import Secret
@@ -38,6 +39,7 @@ from tui_chat.services.chat import ChatService
 from tui_chat.services.empty import EmptyStore, NoKeys
 from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
 from tui_chat.services.library import LibraryService
+from tui_chat.services.local_models import LocalModelService
 from tui_chat.services.planning import PlanningService
 from tui_chat.services.program import Access, Check, Keys, Services, User
 from tui_chat.services.recalling import RecallService
@@ -60,6 +62,7 @@ class LocalProgram:
         user: str | None = None,
         model: str | None = None,
         interactive: bool = False,
+        gguf: Path | None = None,
         keychain: Keychain | None = None,
         providers: Providers | None = None,
     ) -> None:
@@ -71,6 +74,7 @@ class LocalProgram:
         self._settings = self._file.load()
         self._user = user or environment.get("TUI_CHAT_USER") or self._settings.user
         self._model = model or environment.get("TUI_CHAT_MODEL")
+        self._gguf = gguf
         self._model_of_run: ModelRef | None = None
         self._interactive = interactive
         self._keychain = keychain
@@ -209,11 +213,19 @@ class LocalProgram:
             except BaseException:
                 await store.close()
                 raise
-        return self._join(store, _LocalKeys(lock, self._the_keychain()))
+        services = self._join(store, _LocalKeys(lock, self._the_keychain()))
+        if self._gguf is not None:
+            try:
+                self._model_of_run = await services.local.choose(self._gguf)
+            except BaseException:
+                await services.close()
+                raise
+        return services
 
     def _join(self, store: ConversationStore, keys: Keys) -> Services:
         from tui_chat.transfer import EXPORTERS, IMPORTERS
 
+        local = LocalModelService(self._local_models, store)
         endpoints = EndpointService(
             self._providers or self._http_providers(),
             store,
@@ -221,6 +233,7 @@ class LocalProgram:
             self.save_settings,
             self._environment,
             asks_consent=self._interactive,
+            local=local,
         )
         if self._model is not None:
             # Known only now, because a name may need its endpoint; held apart, because it is never written.
@@ -247,8 +260,17 @@ class LocalProgram:
             spending=spending,
             summaries=summaries,
             recall=recall,
+            local=local,
             keys=keys,
         )
+
+    async def read_model_file(self, path: Path) -> GgufFile:
+        return await self._local_models().read(path)
+
+    def _local_models(self) -> LocalModels:
+        from tui_chat.local import LlamaCpp
+
+        return LlamaCpp(self._environment)
 
     def _http_providers(self) -> Providers:
         from tui_chat.providers.connect import HttpProviders

@@ -80,9 +80,9 @@ class Shell:
         self.opened.append(conversation)
         return 0
 
-    def make(self, *, user: str | None, model: str | None, interactive: bool) -> Program:
+    def make(self, *, user: str | None, model: str | None, gguf: Path | None = None, interactive: bool) -> Program:
         keychain = Keychain(backend=self.find_keyring)
-        return LocalProgram(os.environ, user=user, model=model, interactive=interactive, keychain=keychain)
+        return LocalProgram(os.environ, user=user, model=model, gguf=gguf, interactive=interactive, keychain=keychain)
 
     def find_keyring(self) -> Backend:
         if self.keyring is None:

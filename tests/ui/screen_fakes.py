@@ -22,6 +22,7 @@ from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.services.chat import ChatService
 from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.library import LibraryService
+from tui_chat.services.local_models import LocalModelService
 from tui_chat.services.planning import PlanningService
 from tui_chat.services.program import Program, Services
 from tui_chat.services.recalling import RecallService
@@ -216,6 +217,7 @@ class World:
             spending=cast(SpendingService, None),
             summaries=cast(SummaryService, None),
             recall=cast(RecallService, self.closing),
+            local=cast(LocalModelService, self.closing),
             keys=self.keys,
         )
 

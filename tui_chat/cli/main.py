@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import click
 from click.shell_completion import shell_complete
 
 from tui_chat import __version__
 from tui_chat.cli import ask, changing, config, doctor, guide, keys, models, output, plan, reading, transfer, users
-from tui_chat.cli.run import MakeProgram, Run, pass_run
+from tui_chat.cli.run import MakeProgram, Run, pass_run, run_until_done
 from tui_chat.core.errors import NotFound, TuiChatError
 from tui_chat.services.program import Program
 
@@ -63,11 +64,19 @@ class _AppOrCommand(click.Group):
 @click.version_option(__version__, message=f"{PROGRAM_NAME} %(version)s")
 @click.option("--user", metavar="NAME", help="The user profile of this run (TUI_CHAT_USER).")
 @click.option("--model", metavar="ENDPOINT/NAME", help="The model of this run (TUI_CHAT_MODEL).")
+@click.option(
+    "--gguf",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A model file that answers in this run, by llama.cpp on this computer.",
+)
 @click.option("--no-color", is_flag=True, help="No colours (NO_COLOR).")
 @click.pass_context
-def cli(ctx: click.Context, user: str | None, model: str | None, no_color: bool) -> None:
+def cli(ctx: click.Context, user: str | None, model: str | None, gguf: Path | None, no_color: bool) -> None:
+    if gguf is not None and model is not None:
+        raise click.UsageError("--gguf and --model exclude each other.")
     run = ctx.ensure_object(Run)
-    run.user, run.model = user, model
+    run.user, run.model, run.gguf = user, model, gguf
     if no_color:
         os.environ["NO_COLOR"] = "1"
     if ctx.invoked_subcommand is None:
@@ -90,6 +99,9 @@ def _open_app(run: Run, conversation: str | None) -> None:
             ctx=click.get_current_context().find_root(),
         )
     program = run.program(interactive=True)
+    if run.gguf is not None:
+        # Before the app: what is wrong with the file is no matter of the history.
+        run_until_done(program.read_model_file(run.gguf))
     try:
         code = run.open_app(program, conversation)
     except NotFound as error:

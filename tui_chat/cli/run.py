@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import click
@@ -24,7 +25,9 @@ DEFAULT_USER = "default"
 class MakeProgram(Protocol):
     """Makes the program of a run; called only by commands that need one."""
 
-    def __call__(self, *, user: str | None, model: str | None, interactive: bool) -> Program: ...
+    def __call__(
+        self, *, user: str | None, model: str | None, gguf: Path | None = None, interactive: bool
+    ) -> Program: ...
 
 
 @dataclass
@@ -36,12 +39,13 @@ class Run:
     environment: Mapping[str, str]
     user: str | None = None
     model: str | None = None
+    gguf: Path | None = None
     programs: list[Program] = field(default_factory=list)
 
     def program(self, *, interactive: bool = False) -> Program:
         """The program, made once; what in the settings file was not understood goes to stderr."""
         if not self.programs:
-            program = self.make_program(user=self.user, model=self.model, interactive=interactive)
+            program = self.make_program(user=self.user, model=self.model, gguf=self.gguf, interactive=interactive)
             self.programs.append(program)
             for problem in program.settings_problems:
                 output.note(problem)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from tui_chat.core.address import is_address, read_address
@@ -17,10 +18,15 @@ from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings, is_context_window
 from tui_chat.services.endpoint_keys import EndpointKeys
 from tui_chat.services.environment import endpoints_from
+from tui_chat.services.local_models import ENDPOINT as LOCAL_FILES
+from tui_chat.services.local_models import LocalModelService
 from tui_chat.services.meant import Tried, what_answers
 from tui_chat.services.reaching import HERE
 from tui_chat.services.reaching import Reach as Reach
 from tui_chat.services.reaching import reach as reach
+
+GGUF = Endpoint(LOCAL_FILES, "http://127.0.0.1")
+"""Model files of this computer; the port is their server's, another at each start."""
 
 GUIDE = Endpoint("guide", "", dialect="guide")
 GUIDE_MODEL = ModelRef("guide", "guide")
@@ -59,7 +65,9 @@ class EndpointService:
         environment: Mapping[str, str],
         *,
         asks_consent: bool,
+        local: LocalModelService | None = None,
     ) -> None:
+        self._local = local
         self._providers = providers
         self._store = store
         self._settings = settings
@@ -93,6 +101,8 @@ class EndpointService:
         for endpoint in self.all():
             if endpoint.name == name:
                 return endpoint
+        if name == GGUF.name and self._local is not None:
+            return GGUF
         raise NoModel(f"There is no endpoint {name!r}.", hint="Choose a model, or add the endpoint in the settings.")
 
     def parse(self, text: str) -> ModelRef:
@@ -132,12 +142,16 @@ class EndpointService:
             endpoint = self.endpoint(model.endpoint)
             if await self.needs_consent(endpoint):
                 raise _unconfirmed(endpoint)
+            file = await self._local.ready(model.name) if self._local is not None and endpoint == GGUF else None
+            if file is not None:
+                endpoint = replace(GGUF, base_url=file.base_url)
             async with self._opening[endpoint.name]:
                 held = self._open.get(endpoint.name)
                 if held is not None and held[0] == endpoint:
                     return held[1]
                 changes = self._changes[endpoint.name]
-                provider = self._providers.open(endpoint, await self._keys.of(endpoint))
+                key = await self._keys.of(endpoint) if file is None else file.key
+                provider = self._providers.open(endpoint, key)
                 self._retire(endpoint.name)
                 self._open[endpoint.name] = (endpoint, provider)
                 if changes == self._changes[endpoint.name]:
@@ -291,6 +305,8 @@ class EndpointService:
         conversation that is to stay on this computer no other is asked.
         """
         endpoint = next((each for each in self.all() if each.name == model.endpoint), None)
+        if endpoint is None and model.endpoint == GGUF.name and self._local is not None:
+            return await self._window_of_file(self._local, model.name, start=ask)
         if endpoint is not None and endpoint.context_window:
             return ContextWindow(endpoint.context_window, assumed=False)
         known = await self._store.value(f"window:{model}")
@@ -306,6 +322,17 @@ class EndpointService:
             return ContextWindow(OLLAMA_CONTEXT_WINDOW, assumed=True)
         listed = None if endpoint is None else await asyncio.to_thread(_listed_window, endpoint, model.name)
         return ContextWindow(listed or ASSUMED_CONTEXT_WINDOW, assumed=listed is None)
+
+    @staticmethod
+    async def _window_of_file(local: LocalModelService, name: str, *, start: bool) -> ContextWindow:
+        """What it runs with. Who asks for that will talk to it soon: it may be started now."""
+        running = local.running
+        if start and (running is None or running.model != name):
+            with suppress(TuiChatError):  # the prompt that needs it says what is wrong
+                running = await local.ready(name)
+        if running is None or running.model != name:
+            return ContextWindow(ASSUMED_CONTEXT_WINDOW, assumed=True)
+        return ContextWindow(running.context_window, assumed=False)
 
     async def _ask_window(self, endpoint: Endpoint, model: ModelRef) -> None:
         self._asked.add(model)

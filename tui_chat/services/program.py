@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tui_chat.core.local import GgufFile
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Settings
 from tui_chat.services.chat import ChatService
 from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.library import LibraryService
+from tui_chat.services.local_models import LocalModelService
 from tui_chat.services.planning import PlanningService
 from tui_chat.services.recalling import RecallService
 from tui_chat.services.spending import SpendingService
@@ -53,6 +55,7 @@ class Services:
     spending: SpendingService
     summaries: SummaryService
     recall: RecallService
+    local: LocalModelService
     keys: Keys
 
     async def check_integrity(self) -> str:
@@ -64,6 +67,7 @@ class Services:
         await self.chat.close()
         await self.recall.close()
         await self.endpoints.close()
+        await self.local.close()
         await self.library.close()
 
 
@@ -140,6 +144,9 @@ class Program(Protocol):
 
     def access(self) -> Access:
         """The way into this run's user's history."""
+
+    async def read_model_file(self, path: Path) -> GgufFile:
+        """What the header of a model file says. Raises NotFound, or BadInput that says what is wrong with it."""
 
     async def checks(self) -> Sequence[Check]:
         """What ``doctor`` can say without an open history; no secret in it."""
