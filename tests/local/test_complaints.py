@@ -78,9 +78,15 @@ def test_what_went_wrong_is_said_in_a_sentence(line: str, kind: type[TuiChatErro
 
 
 def test_an_unknown_complaint_is_quoted_clean_and_short() -> None:
-    error = why_not_started(MODEL, ["0.00.1 E first", "0.00.2 E \x1b]0;owned\x07" + "x" * 500, " \n"], 1)
+    error = why_not_started(MODEL, ["0.00.1 I first", "\x1b]0;owned\x07" + "x" * 500, " \n"], 1)
 
     assert re.fullmatch(r"llama\.cpp gave up: �]0;owned�x{100,160}\.", str(error))
+
+
+def test_of_several_complaints_the_first_is_quoted() -> None:
+    lines = ["0.00.1 I begin", "0.00.2 E model: something new", "0.00.3 E server: giving up", "0.00.4 I cleaning up"]
+
+    assert "llama.cpp gave up: model: something new." == str(why_not_started(MODEL, lines, 1))
 
 
 @pytest.mark.parametrize(
@@ -98,9 +104,12 @@ def test_a_silent_end_is_told_by_its_code(code: int, sentence: str) -> None:
 
 def test_a_files_name_is_no_complaint() -> None:
     odd = GgufFile(Path("/corrupt/out of memory.gguf"), "out of memory", 1, "", "llama", 512, 512)
-    lines = ["I srv load_model: loading model '/corrupt/out of memory.gguf'", "E something else about out of memory"]
+    lines = [
+        "I srv load_model: loading model '/corrupt/out of memory.gguf'",
+        "0.00.1 E something else about out of memory",
+    ]
 
-    assert "llama.cpp gave up: E something else about out of memory." == str(why_not_started(odd, lines, 1))
+    assert "llama.cpp gave up: something else about out of memory." == str(why_not_started(odd, lines, 1))
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ _LIBRARY = re.compile(r"shared librar|Library not loaded|ImportError|ModuleNotFo
 _OPTIONS = re.compile(r"invalid argument|unknown argument|unrecognized|AttributeError")
 _PORT = re.compile(r"couldn't bind|address already in use", re.IGNORECASE)
 _PREFIX = re.compile(r"^[\d.]+ [A-Z] ")
+_ERROR = re.compile(r"^[\d.]+ E ")
 """Time and level, in newer versions."""
 
 REINSTALL = "Install or update it: pip install -U 'tui-chat[local]'."
@@ -60,7 +61,7 @@ def why_not_started(model: GgufFile, lines: Iterable[str], code: int) -> TuiChat
         return ServerFailed("llama.cpp is here, but a part of it is missing.", hint=REINSTALL)
     if _OPTIONS.search(text):
         return ServerFailed("This llama.cpp is too old or too new for tui-chat.", hint=REINSTALL)
-    return ServerFailed(f"llama.cpp gave up: {_last_words(lines) or ended_by(code)}.", hint="Try another file.")
+    return ServerFailed(f"llama.cpp gave up: {_words(lines) or ended_by(code)}.", hint="Try another file.")
 
 
 def why_ended(name: str, code: int, *, memory: bool) -> TuiChatError:
@@ -80,10 +81,9 @@ def ended_by(code: int) -> str:
         return f"ended with code {code}"
 
 
-def _last_words(lines: tuple[str, ...]) -> str:
-    """The last line that says something, cleaned and short."""
-    for line in reversed(lines):
-        words = clean_line(_PREFIX.sub("", line)).strip(" .")
-        if words:
+def _words(lines: tuple[str, ...]) -> str:
+    """The line that says most, cleaned and short: the first that is marked as an error, else the last."""
+    for line in (*filter(_ERROR.match, lines), *reversed(lines)):
+        if words := clean_line(_PREFIX.sub("", line)).strip(" ."):
             return words[:LONGEST_QUOTE]
     return ""

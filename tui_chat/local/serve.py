@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import Any
+
+LOG_SECONDS = 0.5
+"""The log is written by a thread of its own; what it has not written when the process ends is lost."""
 
 
 def main() -> None:
     """Serve the model on a free port of the loopback, which it names on stdout."""
     import xllamacpp
 
-    server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), os.environ))
+    try:
+        server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), os.environ))
+    except RuntimeError:  # it says nothing; why, is in the log
+        time.sleep(LOG_SECONDS)
+        raise SystemExit(1) from None
     address = str(server.listening_address)
     if not address.startswith("http://127.0.0.1:"):
         raise SystemExit("not on the loopback")
