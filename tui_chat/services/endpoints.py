@@ -275,7 +275,7 @@ class EndpointService:
         if not await self.stays_here(conversation_id):
             return True
         endpoint = self.endpoint(model.endpoint)
-        if reach(endpoint, model.name) not in HERE:
+        if reach(endpoint) not in HERE:
             return False
         if endpoint.dialect == "ollama" and _tagged(model.name) not in self._elsewhere.get(endpoint.name, {}):
             await self.models(endpoint)
