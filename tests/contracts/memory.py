@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 
-from tests.memory.branches import Scene, bodies_of, scenes
+from tests.memory.branches import CONTENTS, IMAGE, Scene, bodies_of, scenes
+from tui_chat.core.attachments import carried, expanded, weigh
 from tui_chat.core.context import ContextPlan, Entry, Kind, Reason
-from tui_chat.core.models import MessageHeader, Role, ToolResult
+from tui_chat.core.models import Attachment, MessageHeader, Role, ToolResult
 from tui_chat.core.ports import Body
 from tui_chat.core.tokens import MESSAGE_TOKENS, REQUEST_TOKENS, measure
-from tui_chat.memory import Request, Strategy, sent_ids, with_payload
+from tui_chat.memory import Request, Strategy, sent_hashes, sent_ids, with_payload
 
 SENT_REASONS = {
     Reason.SYSTEM, Reason.TOOLS, Reason.DRAFT, Reason.FULL, Reason.WINDOW,
@@ -72,7 +73,8 @@ class StrategyContract:
         branch, request = scene
         plan = self.strategy.plan(branch, request)
 
-        uncorrected = {header.id: header.tokens + MESSAGE_TOKENS for header in branch}
+        images = request.takes_images
+        uncorrected = {each.id: each.tokens + MESSAGE_TOKENS + each.image_tokens * images for each in branch}
         if plan.error is not None:
             assert 0 == plan.uncorrected
         elif request.factor == 1:
@@ -82,6 +84,9 @@ class StrategyContract:
             for entry in plan.entries:
                 if entry.kind in fixed and entry.sent:
                     uncorrected[entry.id or entry.kind] = measure(fixed[entry.kind] or "").tokens + MESSAGE_TOKENS
+                if entry.kind is Kind.DRAFT and entry.sent:
+                    added, files = weigh(request.draft_attachments)
+                    uncorrected[entry.id or entry.kind] += added.tokens + files.image_tokens * images
             own = [e for e in plan.entries if e.order is not None and e.kind is not Kind.TOOLS]
             tools = plan.uncorrected - REQUEST_TOKENS - sum(uncorrected[e.id or e.kind] for e in own)
             assert (tools > 0) == any(entry.kind is Kind.TOOLS for entry in plan.entries)
@@ -117,7 +122,7 @@ class StrategyContract:
         branch, request = scene
         plan = self.strategy.plan(branch, request)
 
-        excluded = {header.id for header in branch if header.excluded and header.is_sendable}
+        excluded = {header.id for header in branch if header.excluded and is_sendable(header, request)}
         for unit in reference_units(branch, plan):
             if excluded & {entry.id for entry in unit}:
                 assert {Reason.EXCLUDED} == {entry.reason for entry in unit}
@@ -141,15 +146,68 @@ class StrategyContract:
         plan = self.strategy.plan(branch, request)
         bodies = {id: Body("quoted") for id in sent_ids(plan)} | bodies_of(branch, sent_ids(plan))
 
-        filled = with_payload(plan, system_prompt=request.system_prompt, bodies=bodies, draft=request.draft)
+        filled = self.filled(plan, request, bodies)
 
-        carried = [entry for entry in plan.entries if entry.order is not None]
-        assert [entry.role for entry in carried] == [message.role for message in filled.payload]
-        for entry, message in zip(carried, filled.payload, strict=True):
+        sent = [entry for entry in plan.entries if entry.order is not None]
+        assert [entry.role for entry in sent] == [message.role for message in filled.payload]
+        for entry, message in zip(sent, filled.payload, strict=True):
             expected = expected_text(entry, request, bodies)
             assert expected in message.content
             assert plan.quotations or entry.kind is Kind.SUMMARY or expected == message.content
         assert plan == replace(filled, payload=())
+
+    def filled(self, plan: ContextPlan, request: Request, bodies: Mapping[str, Body]) -> ContextPlan:
+        """The plan with its payload, of the contents that it asks for and no others."""
+        return with_payload(
+            plan,
+            system_prompt=request.system_prompt,
+            bodies=bodies,
+            draft=request.draft,
+            draft_attachments=request.draft_attachments,
+            contents={sha256: CONTENTS[sha256] for sha256 in sent_hashes(plan, bodies)},
+        )
+
+    @quick
+    @given(scene=scenes())
+    def test_images_go_with_their_messages_where_the_model_takes_them(self, scene: Scene) -> None:
+        branch, request = scene
+        plan = self.strategy.plan(branch, request)
+        bodies = {id: Body("quoted") for id in sent_ids(plan)} | bodies_of(branch, sent_ids(plan))
+
+        filled = self.filled(plan, request, bodies)
+
+        counts = {header.id: header.images for header in branch}
+        draft = weigh(request.draft_attachments)[1].images
+        sent = [entry for entry in plan.entries if entry.order is not None]
+        expected = [
+            (draft if entry.kind is Kind.DRAFT else counts.get(entry.id or "", 0)) if request.takes_images else 0
+            for entry in sent
+        ]
+        assert expected == [len(message.images) for message in filled.payload]
+        assert {IMAGE} >= {image for message in filled.payload for image in message.images}
+        assert request.takes_images or IMAGE.sha256 not in sent_hashes(plan, bodies)
+
+    @quick
+    @given(scene=scenes())
+    def test_it_says_how_many_messages_lose_attachments(self, scene: Scene) -> None:
+        branch, request = scene
+        plan = self.strategy.plan(branch, request)
+
+        def loses(images: int, others: int) -> bool:
+            return others > 0 or (images > 0 and not request.takes_images)
+
+        about = [warning for warning in plan.warnings if warning.code == "attachment_unsupported"]
+        entries = {entry.id: entry for entry in messages_of(plan)}
+        losing = [
+            header.id
+            for header in branch
+            if loses(header.images, header.other_files)
+            and (entries[header.id].order is not None or entries[header.id].reason is Reason.ATTACHMENT_UNSUPPORTED)
+        ]
+        draft = carried(Role.USER, request.draft_attachments if request.draft is not None else ())
+        expected = len(losing) + loses(draft.images, draft.others)
+        assert plan.error is not None or expected == sum(warning.count for warning in about)
+        assert len(about) <= 1
 
     @quick
     @given(scene=scenes())
@@ -158,7 +216,7 @@ class StrategyContract:
         plan = self.strategy.plan(branch, request)
         bodies = {id: Body("quoted") for id in sent_ids(plan)} | bodies_of(branch, sent_ids(plan))
 
-        filled = with_payload(plan, system_prompt=request.system_prompt, bodies=bodies, draft=request.draft)
+        filled = self.filled(plan, request, bodies)
 
         waiting: list[str] = []
         for message in filled.payload:
@@ -186,9 +244,9 @@ class StrategyContract:
         plan = self.strategy.plan(branch, request)
 
         for header, entry in zip(branch, messages_of(plan), strict=True):
-            if not header.is_sendable and not header.attachments:
+            if not is_sendable(header, request) and not header.attachments:
                 assert (Reason.ERROR if header.status == "failed" else Reason.EMPTY) == entry.reason
-            elif not header.is_sendable:
+            elif not is_sendable(header, request):
                 assert Reason.ATTACHMENT_UNSUPPORTED == entry.reason
 
     @quick
@@ -230,7 +288,7 @@ def expected_text(entry: Entry, request: Request, bodies: Mapping[str, Body]) ->
         case Kind.SYSTEM:
             return request.system_prompt or ""
         case Kind.DRAFT:
-            return request.draft or ""
+            return expanded(request.draft or "", request.draft_attachments)
         case Kind.SUMMARY:
             return "Summary of"
         case Kind.TOOLS:
@@ -238,7 +296,19 @@ def expected_text(entry: Entry, request: Request, bodies: Mapping[str, Body]) ->
         case _:
             body = bodies[entry.id or ""]
             results = [part.text for part in body.parts if isinstance(part, ToolResult)]
-            return "\n".join(results) if entry.role is Role.TOOL else body.text
+            if entry.role is Role.TOOL:
+                return "\n".join(results)
+            texts = [replace(each, data=CONTENTS[each.sha256]) for each in body.parts if isinstance(each, Attachment)]
+            return expanded(body.text, texts)
+
+
+def is_sendable(header: MessageHeader, request: Request) -> bool:
+    """Whether this model can be sent anything of it."""
+    return (
+        header.is_sendable
+        if request.takes_images
+        else header._replace(attachments=0).is_sendable or (header.attachments > header.images + header.other_files)
+    )
 
 
 def reference_units(branch: Sequence[MessageHeader], plan: ContextPlan) -> list[list[Entry]]:

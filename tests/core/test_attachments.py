@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.attached import HEIGHT, IMAGES, WIDTH, attached, picture, png
 from tui_chat.core import attachments, tokens
-from tui_chat.core.attachments import Carried, carried, clean_name, expanded, pasted, read, sent_images, text_of
+from tui_chat.core.attachments import Carried, carried, clean_name, expanded, pasted, read, sent_images, text_of, weigh
 from tui_chat.core.errors import BadInput
 from tui_chat.core.images import Image
 from tui_chat.core.models import Attachment, Role, Thinking, ToolResult
@@ -202,10 +202,11 @@ def test_what_goes_with_a_message_is_counted_by_what_is_sent_of_it() -> None:
 
 
 def test_a_message_with_results_of_tools_carries_only_them() -> None:
-    files = (attached("text"), ToolResult("1", "found"))
+    files = (attached("text"), ToolResult("1", "found"), picture())
 
-    assert "found" == expanded("found", files)
-    assert Carried(1, others=1) == carried(Role.TOOL, files)
+    for role in (Role.TOOL, Role.USER):
+        assert ("found", ()) == (expanded("found", files), sent_images(role, files))
+        assert Carried(2, others=2) == carried(role, files)
 
 
 def test_what_is_not_loaded_is_never_taken_for_empty() -> None:
@@ -221,20 +222,25 @@ def test_what_is_not_loaded_is_never_taken_for_empty() -> None:
 
 @given(st.text(), st.lists(CONTENTS.map(attached), max_size=4))
 @settings(max_examples=200, deadline=None)
-def test_blocks_cost_what_they_add(text: str, files: list[Attachment]) -> None:
+def test_a_draft_is_measured_as_large_as_it_will_be(text: str, files: list[Attachment]) -> None:
     whole, own = tokens.measure(expanded(text, files)), tokens.measure(text)
-    added = attachments.measure_blocks(files)
+    added, _ = weigh(files)
 
-    assert 0 <= own.tokens + added.tokens - whole.tokens <= 2 * len(files) + 1
+    assert 0 <= own.tokens + added.tokens - whole.tokens <= 2 * len(files)
     assert (whole.letters, whole.other_letters) == (
         own.letters + added.letters,
         own.other_letters + added.other_letters,
     )
 
 
-def test_a_known_file_is_not_measured_again() -> None:
-    made = attached("a text of its own, measured once")
-    first = attachments.measure_blocks((made, picture()))
+@given(st.lists(st.sampled_from([attached("text"), attached(b"%PDF", "a/b"), picture(), picture(900, 900)])))
+def test_a_draft_is_weighed_as_the_message_that_it_becomes(files: list[Attachment]) -> None:
+    assert carried(Role.USER, files) == weigh(files)[1]
 
-    # Without its data it could only raise.
-    assert first == attachments.measure_blocks((made.unloaded(), picture().unloaded()))
+
+def test_a_known_file_is_not_looked_at_again() -> None:
+    files = (attached("a text of its own, measured once"), picture(901, 901))
+    first = weigh(files)
+
+    # Without their data it could only raise.
+    assert first == weigh([each.unloaded() for each in files])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -21,6 +22,14 @@ def test_a_plan_comes_back_from_its_digest_and_its_branch(branch: tuple[MessageH
         plan = replace(strategy.plan(branch, replace(request, factor=1.0)), anchor=None)
 
         assert plan_of(digest_of(plan), branch) == plan
+
+
+def test_a_digest_of_a_version_that_knew_no_images_is_read() -> None:
+    plan = STRATEGIES[0].plan(chat("ua ua"), Request(context_window=8192, max_messages=2))
+    old = json.loads(digest_of(plan))
+    del old["takes_images"]
+
+    assert replace(plan, anchor=None) == plan_of(json.dumps(old), chat("ua ua"))
 
 
 @given(branches(), requests())

@@ -54,6 +54,23 @@ def test_what_is_not_understood_whole_is_refused(value: object) -> None:
         parts.from_json(value)
 
 
+def test_all_that_is_sent_of_a_message_is_its_text_its_files_its_calls_and_its_results() -> None:
+    file, call = attachment("a.txt", "text/plain", b"content"), ToolCall("1", "look", '{"at": "it"}')
+    pdf, result = attachment("a.pdf", "application/pdf", b"%PDF"), ToolResult("1", "found")
+    block = "[Attached file: a.txt]\n```\ncontent\n```"
+
+    assert "said" == parts.sent_text("said", (Thinking("hm"), pdf))
+    assert f'said\n\n{block}\nlook\n{{"at": "it"}}' == parts.sent_text("said", (call, file))
+    assert block == parts.sent_text("", (file,))
+    assert "found" == parts.sent_text("found", (result, file))
+    assert "found\nmore" == parts.sent_text("found", (result, ToolResult("2", "more")))
+
+
+def test_an_attachment_that_is_not_loaded_is_not_written() -> None:
+    with pytest.raises(ValueError, match="checksum"):
+        parts.to_json(attachment("a", "text/plain", b"data").unloaded())
+
+
 def test_lone_surrogates_become_replacement_characters() -> None:
     assert Thinking("a\ufffdb") == parts.from_json({"type": "thinking", "text": "a\ud800b"})
 

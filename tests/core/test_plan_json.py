@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 
-from tests.memory.branches import branches, chat, requests
+from tests.memory.branches import CONTENTS, IMAGE, bodies_of, branches, chat, requests, with_files
 from tui_chat.core.models import MessageHeader
 from tui_chat.core.plan_json import plan_to_json
 from tui_chat.core.ports import Body
@@ -24,8 +24,15 @@ validator = jsonschema.Draft202012Validator(SCHEMA)
 def printed(name: str, branch: list[MessageHeader], request: Request) -> Any:
     """As a reader of standard output gets it."""
     plan = strategy(name).plan(branch, request)
-    bodies = {id: Body(f"text of {id}") for id in sent_ids(plan)}
-    plan = with_payload(plan, system_prompt=request.system_prompt, bodies=bodies, draft=request.draft)
+    bodies = {id: Body(f"text of {id}") for id in sent_ids(plan)} | bodies_of(branch, sent_ids(plan))
+    plan = with_payload(
+        plan,
+        system_prompt=request.system_prompt,
+        bodies=bodies,
+        draft=request.draft,
+        draft_attachments=request.draft_attachments,
+        contents=CONTENTS,
+    )
     return json.loads(json.dumps(plan_to_json(plan)))
 
 
@@ -65,6 +72,16 @@ def test_a_plan_reads_as_documented() -> None:
             {"role": "user", "content": "And now?"},
         ],
     }
+
+
+def test_images_are_listed_without_their_data() -> None:
+    branch = [with_files(chat("u")[0], images=1)]
+
+    plan = printed("window", branch, Request(context_window=8192, takes_images=True))
+
+    listed = {"name": "photo.png", "mime": "image/png", "sha256": IMAGE.sha256, "bytes": IMAGE.size}
+    assert [{"role": "user", "content": "text of m0", "images": [listed]}] == plan["payload"]
+    validator.validate(plan)
 
 
 def entry(id: str | None, kind: str, role: str, reason: str, tokens: int, order: int | None) -> dict[str, object]:

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from tui_chat.core.models import MessageHeader, Role, Status, ToolCall, ToolResult
+from tests.attached import attached, picture
+from tui_chat.core.attachments import image_of
+from tui_chat.core.models import Attachment, MessageHeader, Role, Status, ToolCall, ToolResult
 from tui_chat.core.ports import Body
 from tui_chat.core.recall import Hit
 from tui_chat.core.summary import Source, Summary
@@ -18,6 +20,9 @@ Branch = list[MessageHeader]
 Scene = tuple[Branch, Request]
 
 ROLES = {"u": Role.USER, "a": Role.ASSISTANT, "s": Role.SYSTEM}
+
+TEXT, IMAGE, PDF = attached("some text\n"), picture(), attached(b"%PDF-1.7", "application/pdf", "a.pdf")
+IMAGE_TOKENS = image.tokens if (image := image_of(IMAGE)) else 0
 
 
 def header(
@@ -56,7 +61,8 @@ def chat(spelled: str, *, tokens: int = 6, pinned: Iterable[int] = (), excluded:
     """``ua u- u_``: a turn, one whose answer failed without a text, one whose answer is just empty.
 
     ``t`` is a tool's result, to a call that the last answer before it makes; ``c`` an answer with a call
-    that nothing answers, ``o`` a result that nothing asked for, ``p`` a prompt of an attachment alone.
+    that nothing answers, ``o`` a result that nothing asked for. Prompts without words: ``f`` of a text
+    file, ``i`` of an image, ``p`` of a PDF.
     """
     branch: Branch = []
     for index, letter in enumerate(spelled.replace(" ", "")):
@@ -69,13 +75,30 @@ def chat(spelled: str, *, tokens: int = 6, pinned: Iterable[int] = (), excluded:
         elif letter == "o":
             branch.append(header(index, Role.TOOL, tokens=tokens)._replace(answers=(f"c{index}",)))
         elif letter == "p":
-            branch.append(header(index, Role.USER, has_text=False)._replace(attachments=1))
+            branch.append(with_files(header(index, Role.USER, has_text=False), others=1))
+        elif letter == "i":
+            branch.append(with_files(header(index, Role.USER, has_text=False), images=1))
+        elif letter == "f":
+            branch.append(with_files(header(index, Role.USER, tokens=tokens), texts=1)._replace(characters=0))
         elif letter in ROLES:
             branch.append(header(index, ROLES[letter], tokens=tokens))
         else:
             status = Status.FAILED if letter == "-" else Status.STOPPED
             branch.append(header(index, Role.ASSISTANT, status=status, has_text=False))
     return marked(branch, pinned=pinned, excluded=excluded)
+
+
+def with_files(header: MessageHeader, *, texts: int = 0, images: int = 0, others: int = 0) -> MessageHeader:
+    """The header of a message with that many files."""
+    return header._replace(
+        attachments=texts + images + others, images=images, image_tokens=images * IMAGE_TOKENS, other_files=others
+    )
+
+
+def files_of(header: MessageHeader) -> tuple[Attachment, ...]:
+    """As many files of each kind as the header says."""
+    texts = header.attachments - header.images - header.other_files
+    return (*[TEXT] * texts, *[IMAGE] * header.images, *[PDF] * header.other_files)
 
 
 def marked(branch: Branch, *, pinned: Iterable[int] = (), excluded: Iterable[int] = ()) -> Branch:
@@ -89,7 +112,7 @@ def marked(branch: Branch, *, pinned: Iterable[int] = (), excluded: Iterable[int
 
 
 def bodies_of(branch: Iterable[MessageHeader], ids: Iterable[str]) -> dict[str, Body]:
-    """What stands in the history for these messages: ``text of m3``, ``result of c2``."""
+    """What stands in the history for these messages: ``text of m3``, ``result of c2``, files without their contents."""
     wanted = set(ids)
     bodies = {}
     for message in branch:
@@ -97,9 +120,13 @@ def bodies_of(branch: Iterable[MessageHeader], ids: Iterable[str]) -> dict[str, 
             calls = [ToolCall(id, "look", '{"at":"it"}') for id in message.calls]
             results = [ToolResult(id, f"result of {id}") for id in message.answers]
             text = f"text of {message.id}" if message.characters else ""
-            bodies[message.id] = Body(text, parts=(*calls, *results))
+            files = [each.unloaded() for each in files_of(message)]
+            bodies[message.id] = Body(text, parts=(*calls, *results, *files))
     return bodies
 
+
+CONTENTS = {each.sha256: each.data for each in (TEXT, IMAGE, PDF)}
+"""Of the files in ``bodies_of``."""
 
 CALLS = st.sampled_from([0, 0, 0, 1, 2])
 
@@ -135,7 +162,10 @@ def branches(draw: st.DrawFn, *, max_size: int = 16, marks: bool = True) -> Bran
             answers = draw(st.lists(st.sampled_from([*asked, *asked, *asked, "c?"]), max_size=2))
             branch[-1] = branch[-1]._replace(answers=tuple(answers))
         if draw(st.integers(0, 7)) == 7:
-            branch[-1] = branch[-1]._replace(attachments=draw(st.integers(1, 3)))
+            few = st.integers(0, 2)
+            texts = draw(few) if not branch[-1].answers else 0  # what brings results carries nothing else
+            images = draw(few) if branch[-1].role is Role.USER else 0
+            branch[-1] = with_files(branch[-1], texts=texts, images=images, others=draw(few))
     return branch
 
 
@@ -149,6 +179,8 @@ def requests(
         max_messages=st.integers(0, 30),
         draft=st.none() | st.text(max_size=60),
         draft_id=st.none() | st.just("draft"),
+        draft_attachments=st.lists(st.sampled_from([TEXT, IMAGE, PDF]), max_size=3).map(tuple),
+        takes_images=st.booleans(),
         system_prompt=st.none() | st.text(max_size=60),
         assumed=st.booleans(),
         reserved_for_reply=st.none() | st.integers(0, 8000),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contracts.memory import messages_of
-from tests.memory.branches import branches, chat, header, marked, requests
+from tests.memory.branches import branches, chat, header, requests
 from tui_chat.core.context import ContextPlan, Limit, Reason, Warning
 from tui_chat.core.models import MessageHeader, Role, Status
 from tui_chat.core.tokens import MESSAGE_TOKENS, REQUEST_TOKENS
@@ -187,46 +187,6 @@ def test_a_partial_answer_counts_as_a_message(status: Status) -> None:
     assert (Warning("before_window", count=2, of=2, limit=Limit.MESSAGES),) == window.plan(
         branch, replace(ROOMY, max_messages=0)
     ).warnings
-
-
-# -- attachments, which no request carries yet ------------------------------------------------------
-
-
-def with_files(spelled: str, *places: int) -> list[MessageHeader]:
-    branch = chat(spelled)
-    for place in places:
-        branch[place] = branch[place]._replace(attachments=2)
-    return branch
-
-
-def test_the_text_of_a_message_with_an_attachment_is_sent_and_the_rest_is_warned_about() -> None:
-    plan = window.plan(with_files("ua ua", 0, 2), ROOMY)
-
-    assert reasons(plan) == "WWWW"
-    assert plan.warnings == (Warning("attachment_unsupported", count=2, of=4),)
-
-
-def test_a_message_of_attachments_alone_is_not_sent_and_says_so() -> None:
-    plan = window.plan(chat("ua pa"), ROOMY)
-
-    assert (Reason.ATTACHMENT_UNSUPPORTED, False) == (messages_of(plan)[2].reason, messages_of(plan)[2].sent)
-    assert plan.warnings == (Warning("attachment_unsupported", count=1, of=4),)
-    assert (3, 1) == (plan.totals.sent, plan.totals.not_sent)
-
-
-def test_the_answer_to_attachments_alone_never_begins_the_window() -> None:
-    plan = window.plan(chat("ua pa ua"), replace(ROOMY, max_messages=3))
-
-    assert reasons(plan) == "bbabWW"
-    assert Warning("before_window", count=3, of=5, since=4000, limit=Limit.MESSAGES) == plan.warnings[0]
-
-
-def test_attachments_of_messages_that_are_not_sent_anyway_are_not_told_of() -> None:
-    before = window.plan(with_files("ua ua", 0), replace(ROOMY, max_messages=2))
-    excluded = window.plan(marked(with_files("ua ua", 0), excluded=[1]), ROOMY)
-
-    assert ["before_window"] == [warning.code for warning in before.warnings]
-    assert ["excluded"] == [warning.code for warning in excluded.warnings]
 
 
 # -- the token budget ---------------------------------------------------------------------------

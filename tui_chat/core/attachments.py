@@ -166,28 +166,34 @@ def carried(role: Role, parts: Sequence[Part]) -> Carried:
     return Carried(files, len(found), sum(image.tokens for _, image in found), files - len(found) - len(_texts(parts)))
 
 
-def measure_blocks(attachments: Sequence[Attachment]) -> tokens.Measure:
-    """What expanding these adds to a text; never too little, and at most two tokens a file too much.
+def weigh(attachments: Sequence[Attachment]) -> tuple[tokens.Measure, Carried]:
+    """What these add to a draft: the text that expands them, and what ``carried`` says of the user's.
 
-    Remembered by checksum, because a draft's are measured at each key: of their text nothing is kept.
+    The text is never measured too small, and by at most two tokens a file too large. Remembered by
+    checksum, because a draft is measured at each key: of the files' content nothing is kept.
     """
-    return tokens.Measure(*map(sum, zip((0, 0, 0), *map(_measure_block, attachments), strict=True)))
+    weights = [_weight(each) for each in attachments]
+    texts = [measure for measure, _ in weights if measure.tokens]
+    image_tokens = [each for _, each in weights if each]
+    others = len(weights) - len(texts) - len(image_tokens)
+    added = tokens.Measure(*map(sum, zip((0, 0, 0), *texts, strict=True)))
+    return added, Carried(len(weights), len(image_tokens), sum(image_tokens), others)
 
 
-def _measure_block(attachment: Attachment) -> tokens.Measure:
+def _weight(attachment: Attachment) -> tuple[tokens.Measure, int]:
+    """Of the text that expands it, if it is one, and the tokens of the image, if it is one."""
     key = (attachment.sha256, attachment.name, attachment.mime)
-    known = _measured.get(key)
-    if known is None:
-        if len(_measured) >= _MOST_MEASURED:
-            _measured.clear()
-        text = text_of(attachment)
+    if key not in _weights:
+        if len(_weights) >= _MOST_WEIGHTS:
+            _weights.clear()
+        text, image = text_of(attachment), image_of(attachment)
         added = "" if text is None else f"{_BETWEEN}{_block(attachment.name, text)}"
-        known = _measured[key] = tokens.measure(added)
-    return known
+        _weights[key] = tokens.measure(added), image.tokens if image else 0
+    return _weights[key]
 
 
-_MOST_MEASURED = 256
-_measured: dict[tuple[str, str, str], tokens.Measure] = {}
+_MOST_WEIGHTS = 256
+_weights: dict[tuple[str, str, str], tuple[tokens.Measure, int]] = {}
 
 
 def _texts(parts: Iterable[Part]) -> Sequence[tuple[Attachment, str]]:
@@ -199,7 +205,8 @@ def _texts(parts: Iterable[Part]) -> Sequence[tuple[Attachment, str]]:
 
 
 def _images(role: Role, parts: Iterable[Part]) -> Sequence[tuple[Attachment, Image]]:
-    if role is not Role.USER:
+    parts = tuple(parts)
+    if role is not Role.USER or any(isinstance(part, ToolResult) for part in parts):
         return []
     found = ((part, image_of(part)) for part in parts if isinstance(part, Attachment))
     return [(part, image) for part, image in found if image is not None]

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tui_chat.core.clock import Millis
-from tui_chat.core.models import Role, ToolCall, ToolResult
+from tui_chat.core.models import Attachment, Role, ToolCall, ToolResult
 from tui_chat.core.summary import Summary
 
 
@@ -117,8 +117,8 @@ class Warning:
     * ``not_searched``: nothing was retrieved; ``why`` is ``building`` or the sentence of the failure;
     * ``summarised``: only their content is, in the summary by ``model``, of ``tokens``, from ``since``;
     * ``pin_no_room``, ``excluded``;
-    * ``attachment_unsupported``: here ``count`` messages have attachments that are not sent, whether
-      their texts are or not.
+    * ``attachment_unsupported``: here ``count`` messages, the draft among them, have attachments that
+      are not sent, whether their texts are or not.
     """
 
     code: str
@@ -144,12 +144,16 @@ class PlanError:
 
 @dataclass(frozen=True, slots=True)
 class PayloadMessage:
-    """One message as it goes to the provider, in neutral form: its text, the calls it makes, the results it brings."""
+    """One message as it goes to the provider, in neutral form: its text, the calls it makes, the results it brings.
+
+    Text files stand in the text. ``images`` are loaded, and of the kind their ``mime`` says.
+    """
 
     role: Role
     content: str
     calls: tuple[ToolCall, ...] = ()
     results: tuple[ToolResult, ...] = ()
+    images: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,7 @@ class ContextPlan:
     nothing to remember. ``uncorrected`` is the request's estimate before any factor: what a server's
     count is compared with to calibrate; ``share_of_others`` is that of the letters that are not Latin, and
     ``others`` says that it is over 30 %.
+    ``takes_images`` says that the images of what is sent go with it.
     ``summary`` and ``quotations`` are what the payload needs beside the branch, as far as it is sent.
     """
 
@@ -193,3 +198,4 @@ class ContextPlan:
     share_of_others: float = field(default=0.0, compare=False)
     summary: Summary | None = field(default=None, repr=False)
     quotations: tuple[Quotation, ...] = ()
+    takes_images: bool = False

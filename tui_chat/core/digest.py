@@ -35,6 +35,7 @@ def digest_of(plan: ContextPlan) -> str:
             "totals": [totals.sent, totals.not_sent, totals.tokens],
             "entries": [_kept(list(group)) for group in _runs(plan.entries)],
             "warnings": [[getattr(each, name) for name in _WARNING] for each in plan.warnings],
+            "takes_images": plan.takes_images,
             "error": [plan.error.code, plan.error.needed, plan.error.room, plan.error.parts] if plan.error else None,
         },
         separators=(",", ":"),
@@ -51,13 +52,15 @@ def plan_of(digest: str, branch: Sequence[MessageHeader] = ()) -> ContextPlan:
         kept = json.loads(digest)
         if kept["version"] != _VERSION:
             raise ValueError("another version's digest")
+        takes_images = kept.get("takes_images", False)
         return ContextPlan(
             strategy=kept["strategy"],
             budget=TokenBudget(*kept["budget"]),
-            entries=tuple(_entries(kept["entries"], branch)),
+            entries=tuple(_entries(kept["entries"], branch, takes_images=takes_images)),
             totals=Totals(*kept["totals"]),
             warnings=tuple(_warning(each) for each in kept["warnings"]),
             error=None if kept["error"] is None else PlanError(*kept["error"]),
+            takes_images=takes_images,
         )
     except (KeyError, TypeError) as error:
         raise ValueError("not a digest") from error
@@ -90,7 +93,7 @@ def _kept(group: Sequence[Entry]) -> list[object]:
     return list(entry)
 
 
-def _entries(kept: Sequence[Sequence[Any]], branch: Sequence[MessageHeader]) -> Iterator[Entry]:
+def _entries(kept: Sequence[Sequence[Any]], branch: Sequence[MessageHeader], *, takes_images: bool) -> Iterator[Entry]:
     messages = sum(each[1] if len(each) == 2 else each[1] == Kind.MESSAGE for each in kept)
     known: Sequence[MessageHeader | None] = branch if len(branch) == messages else [None] * messages
     place = 0
@@ -98,7 +101,7 @@ def _entries(kept: Sequence[Sequence[Any]], branch: Sequence[MessageHeader]) -> 
         if len(each) == 2:
             reason, number = Reason(each[0]), each[1]
             for header in known[place : place + number]:
-                yield _unsent(header, reason)
+                yield _unsent(header, reason, takes_images=takes_images)
             place += number
             continue
         id, kind, role, sent, reason, tokens, order, inside = each
@@ -106,7 +109,8 @@ def _entries(kept: Sequence[Sequence[Any]], branch: Sequence[MessageHeader]) -> 
         place += kind == Kind.MESSAGE
 
 
-def _unsent(header: MessageHeader | None, reason: Reason) -> Entry:
+def _unsent(header: MessageHeader | None, reason: Reason, *, takes_images: bool) -> Entry:
     if header is None:
         return Entry(None, Kind.MESSAGE, Role.USER, False, reason, 0)
-    return Entry(header.id, Kind.MESSAGE, header.role, False, reason, header.tokens + MESSAGE_TOKENS)
+    tokens = header.tokens + MESSAGE_TOKENS + (header.image_tokens if takes_images else 0)
+    return Entry(header.id, Kind.MESSAGE, header.role, False, reason, tokens)

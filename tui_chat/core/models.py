@@ -172,10 +172,10 @@ class MessageHeader(NamedTuple):
 
     A named tuple because rows become headers by the thousand when a conversation is opened.
     ``characters`` and ``lines`` are those of the text; ``tokens``, ``letters`` and
-    ``other_letters`` are ``core.tokens.measure`` of all that is sent of it: the text, the arguments
-    of its tool calls, its tool results. ``calls`` are the ids of the tool calls it makes, ``answers``
-    those it brings the results of, ``attachments`` how many files go with it: of them ``images`` may be
-    sent as images, which cost about ``image_tokens`` beside ``tokens``, and ``other_files`` never are.
+    ``other_letters`` are ``core.tokens.measure`` of all text that is sent of it: its own, that of its
+    files, the arguments of its tool calls, its tool results. ``calls`` are the ids of the tool calls it
+    makes, ``answers`` those it brings the results of, ``attachments`` how many files go with it: of them
+    ``images`` may be sent as such, at about ``image_tokens`` beside ``tokens``, and ``other_files`` never are.
     """
 
     id: str
@@ -207,7 +207,7 @@ class MessageHeader(NamedTuple):
     @property
     def is_sendable(self) -> bool:
         """Whether there is anything of it that a request can carry; only a model calls, and only a tool answers."""
-        if self.characters:
+        if self.characters or self.attachments > self.other_files:
             return True
         return bool(self.calls if self.role is Role.ASSISTANT else self.role is Role.TOOL and self.answers)
 

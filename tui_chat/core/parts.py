@@ -7,6 +7,7 @@ import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
 
+from tui_chat.core.attachments import expanded
 from tui_chat.core.models import Attachment, Part, Thinking, ToolCall, ToolResult, clean_surrogates
 
 
@@ -49,15 +50,19 @@ def from_json(value: object) -> Part:
 
 
 def sent_text(text: str, parts: Iterable[Part]) -> str:
-    """All of a message that a request carries as text, for measuring: its tool calls and results too."""
-    more = []
+    """All of a message that a request carries as text, for measuring: files, tool calls and results too.
+
+    Attachments must be loaded.
+    """
+    parts = tuple(parts)
+    more = [expanded(text, parts)]
     for part in parts:
         match part:
             case ToolCall(_, name, arguments):
                 more += [name, arguments]
             case ToolResult(_, result) if result != text:
                 more.append(result)
-    return "\n".join([text, *more]) if more else text
+    return "\n".join(more)
 
 
 def _texts(value: Mapping[str, object], *names: str) -> list[str]:

@@ -36,12 +36,17 @@ def plan_to_json(plan: ContextPlan) -> Json:
 
 
 def _message(message: PayloadMessage) -> Json:
-    """Tool calls and results only where there are some."""
+    """Tool calls, results and images only where there are some; of images not their data."""
     form: Json = {"role": str(message.role), "content": message.content}
     if message.calls:
         form["calls"] = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.calls]
     if message.results:
         form["results"] = [{"id": result.id, "text": result.text} for result in message.results]
+    if message.images:
+        form["images"] = [
+            {"name": image.name, "mime": image.mime, "sha256": image.sha256, "bytes": image.size}
+            for image in message.images
+        ]
     return form
 
 

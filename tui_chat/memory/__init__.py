@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from tui_chat.core.errors import BadInput
 from tui_chat.memory.full import FullHistory
-from tui_chat.memory.payload import sent_ids, with_payload
+from tui_chat.memory.payload import sent_hashes, sent_ids, with_payload
 from tui_chat.memory.request import Request, Strategy
 from tui_chat.memory.retrieval import Retrieval
 from tui_chat.memory.summary import Summarised
 from tui_chat.memory.window import RollingWindow
 
-__all__ = ["STRATEGIES", "Request", "Strategy", "sent_ids", "strategy", "with_payload"]
+__all__ = ["STRATEGIES", "Request", "Strategy", "sent_hashes", "sent_ids", "strategy", "with_payload"]
 
 STRATEGIES: tuple[Strategy, ...] = (RollingWindow(), FullHistory(), Summarised(), Retrieval())
 """Every strategy, the default first."""

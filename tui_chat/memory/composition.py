@@ -52,7 +52,8 @@ class Setting:
 
     @classmethod
     def of(cls, branch: Sequence[MessageHeader], request: Request) -> Setting:
-        """Measure it."""
+        """Measure it, as this model sees it."""
+        branch = branch if request.takes_images else _without_images(branch)
         sizes = sizes_of(branch, request)
         tools = tool_pairs(branch)
         return cls(branch, request, fixed_parts(branch, request), sizes, tools, units_of(branch, sizes, request, tools))
@@ -118,7 +119,7 @@ def compose(strategy: str, setting: Setting, decision: Decision) -> ContextPlan:
                 entries.send_summary(summary, request)
                 summary = None
             entries.send(header.id, Kind.MESSAGE, header.role, reason, size)
-            sent += header.tokens + MESSAGE_TOKENS
+            sent += header.tokens + MESSAGE_TOKENS + header.image_tokens
         else:
             entries.quote(header.id, Kind.MESSAGE, header.role, reason, size, quoted_in)
         calls = cancelled.get(index)
@@ -150,14 +151,27 @@ def compose(strategy: str, setting: Setting, decision: Decision) -> ContextPlan:
         budget=fixed.budget,
         entries=tuple(entries.all),
         totals=Totals(earlier, len(branch) - earlier, tokens + fixed.credit(tokens)),
-        warnings=(*decision.warnings, *_about_attachments(branch, reasons)),
+        warnings=(*decision.warnings, *_about_attachments(setting, reasons)),
         anchor=decision.anchor,
         uncorrected=fixed.uncorrected + sent,
         others=fixed.others,
         share_of_others=fixed.share_of_others,
         summary=decision.summary,
         quotations=decision.quotations,
+        takes_images=request.takes_images,
     )
+
+
+def _without_images(branch: Sequence[MessageHeader]) -> Sequence[MessageHeader]:
+    """The branch for a model that takes none: they are files like any other that is not sent."""
+    if not any(map(attrgetter("images"), branch)):
+        return branch
+    return [
+        header._replace(images=0, image_tokens=0, other_files=header.other_files + header.images)
+        if header.images
+        else header
+        for header in branch
+    ]
 
 
 @dataclass(slots=True)
@@ -209,13 +223,16 @@ def _unsendable(header: MessageHeader) -> Reason:
     return Reason.ERROR if header.status is Status.FAILED else Reason.EMPTY
 
 
-def _about_attachments(branch: Sequence[MessageHeader], reasons: Sequence[Reason]) -> tuple[Warning, ...]:
+def _about_attachments(setting: Setting, reasons: Sequence[Reason]) -> tuple[Warning, ...]:
     """Those of messages that are sent, or would be: what is dropped or excluded is told of as a whole."""
-    if not any(map(attrgetter("attachments"), branch)):
+    branch = setting.branch
+    _, draft = setting.request.draft_files()
+    if not draft.others and not any(map(attrgetter("other_files"), branch)):
         return ()
     told = SENT | {Reason.ATTACHMENT_UNSUPPORTED}
-    count = sum(1 for header, reason in zip(branch, reasons, strict=True) if header.attachments and reason in told)
-    return (Warning("attachment_unsupported", count, len(branch)),) if count else ()
+    count = sum(1 for header, reason in zip(branch, reasons, strict=True) if header.other_files and reason in told)
+    count += bool(draft.others)
+    return (Warning("attachment_unsupported", count, len(branch) + bool(draft.files)),) if count else ()
 
 
 def _refused(strategy: str, setting: Setting, decision: Decision, error: PlanError) -> ContextPlan:
@@ -229,4 +246,11 @@ def _refused(strategy: str, setting: Setting, decision: Decision, error: PlanErr
     if fixed.draft is not None:
         reason = Reason.EMPTY if error.code == "empty_draft" else Reason.OVER_BUDGET
         entries.all.append(Entry(request.draft_id, Kind.DRAFT, Role.USER, False, reason, fixed.draft))
-    return ContextPlan(strategy, fixed.budget, tuple(entries.all), Totals(0, len(setting.branch), 0), error=error)
+    return ContextPlan(
+        strategy,
+        fixed.budget,
+        tuple(entries.all),
+        Totals(0, len(setting.branch), 0),
+        error=error,
+        takes_images=request.takes_images,
+    )

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from tui_chat.core.attachments import expanded, is_image, is_text, sent_images
 from tui_chat.core.context import ContextPlan, Entry, Kind, PayloadMessage
-from tui_chat.core.models import Role, ToolCall, ToolResult
+from tui_chat.core.models import Attachment, Part, Role, ToolCall, ToolResult
 from tui_chat.core.ports import Body
 from tui_chat.core.summary import Summary
 from tui_chat.memory.quotation import block_of
 from tui_chat.memory.tools import CANCELLED
+
+NO_CONTENTS: Mapping[str, bytes] = {}
 
 
 def sent_ids(plan: ContextPlan) -> Sequence[str]:
@@ -24,12 +27,27 @@ def sent_ids(plan: ContextPlan) -> Sequence[str]:
     return [*sent, *(each.id for each in plan.quotations)]
 
 
-def with_payload(
-    plan: ContextPlan, *, system_prompt: str | None, bodies: Mapping[str, Body], draft: str | None
-) -> ContextPlan:
-    """The plan with its payload, from the system prompt and draft it was made for and the bodies of ``sent_ids``.
+def sent_hashes(plan: ContextPlan, bodies: Mapping[str, Body]) -> Sequence[str]:
+    """The checksums of the attachments whose contents the payload needs beside these bodies, those of ``sent_ids``."""
+    sent = [entry for entry in plan.entries if entry.order is not None and entry.kind is Kind.MESSAGE]
+    files = [each for entry in sent for each in _sent_files(plan, entry.role, bodies[entry.id or ""].parts)]
+    return list(dict.fromkeys(each.sha256 for each in files if not each.is_loaded))
 
-    Texts go out unchanged. A plan with an error keeps its empty payload. Raises KeyError for a missing text.
+
+def with_payload(
+    plan: ContextPlan,
+    *,
+    system_prompt: str | None,
+    bodies: Mapping[str, Body],
+    draft: str | None,
+    draft_attachments: Sequence[Attachment] = (),
+    contents: Mapping[str, bytes] = NO_CONTENTS,
+) -> ContextPlan:
+    """The plan with its payload: from the system prompt, draft and attachments it was made for, the bodies of
+    ``sent_ids`` and the contents of ``sent_hashes``.
+
+    Texts go out unchanged, those of files behind their message's. A plan with an error keeps its empty
+    payload. Raises KeyError for a missing text or content.
     """
     payload: list[PayloadMessage] = []
     for entry in sorted((each for each in plan.entries if each.order is not None), key=_order):
@@ -41,11 +59,13 @@ def with_payload(
             case Kind.DRAFT:
                 texts = {each.id: bodies[each.id].text for each in plan.quotations}
                 block = block_of(plan.quotations, texts, draft or "")
-                payload.append(PayloadMessage(entry.role, f"{draft or ''}{block}"))
+                files = _sent_files(plan, entry.role, draft_attachments)
+                text = expanded(draft or "", files)
+                payload.append(PayloadMessage(entry.role, f"{text}{block}", images=sent_images(entry.role, files)))
             case Kind.TOOLS:
                 payload.append(_cancelled(payload))
             case _:
-                payload.append(_message(entry, bodies[entry.id or ""]))
+                payload.append(_message(plan, entry, bodies[entry.id or ""], contents))
     return replace(plan, payload=tuple(payload))
 
 
@@ -56,11 +76,25 @@ def summary_text(summary: Summary) -> str:
     return f"Summary of {of}, {by}; details may be missing:\n\n{summary.text}"
 
 
-def _message(entry: Entry, body: Body) -> PayloadMessage:
+def _message(plan: ContextPlan, entry: Entry, body: Body, contents: Mapping[str, bytes]) -> PayloadMessage:
     calls = tuple(part for part in body.parts if isinstance(part, ToolCall)) if entry.role is Role.ASSISTANT else ()
     results = tuple(part for part in body.parts if isinstance(part, ToolResult)) if entry.role is Role.TOOL else ()
-    text = "\n".join(result.text for result in results) if results else body.text
-    return PayloadMessage(entry.role, text, calls, results)
+    if results:
+        return PayloadMessage(entry.role, "\n".join(result.text for result in results), calls, results)
+    files = [
+        each if each.is_loaded else replace(each, data=contents[each.sha256])
+        for each in _sent_files(plan, entry.role, body.parts)
+    ]
+    return PayloadMessage(entry.role, expanded(body.text, files), calls, images=sent_images(entry.role, files))
+
+
+def _sent_files(plan: ContextPlan, role: Role, parts: Sequence[Part]) -> Sequence[Attachment]:
+    """The attachments of a message that is sent of which something is, as far as they say what they are."""
+    if any(isinstance(part, ToolResult) for part in parts):
+        return ()
+    images = plan.takes_images and role is Role.USER
+    files = [part for part in parts if isinstance(part, Attachment)]
+    return [each for each in files if is_text(each) or (images and is_image(each))]
 
 
 def _cancelled(payload: Sequence[PayloadMessage]) -> PayloadMessage:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tui_chat.core.attachments import Carried, weigh
 from tui_chat.core.context import ContextPlan
-from tui_chat.core.models import MessageHeader
+from tui_chat.core.models import Attachment, MessageHeader
 from tui_chat.core.recall import Hit
 from tui_chat.core.summary import Summary
+from tui_chat.core.tokens import Measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,8 @@ class Request:
     """One request to come. Room is in tokens; ``max_messages`` counts earlier messages, no pins and not the draft.
 
     ``draft`` None plans without one; ``draft_id`` is its id where it is saved already. A system prompt
-    of nothing but white space is none. ``assumed`` says that the context window is a guess.
+    of nothing but white space is none. ``draft_attachments`` go with the draft, loaded; ``takes_images``
+    says that images may be sent, for text files it takes no leave. ``assumed`` says that the context window is a guess.
     ``reserved_for_reply`` None is a quarter of the context window, at most 4,096. ``margin`` None goes
     by the script of the letters, or by ``calibrated`` (``memory.budget``).
 
@@ -37,6 +40,8 @@ class Request:
     max_messages: int = 20
     draft: str | None = None
     draft_id: str | None = None
+    draft_attachments: tuple[Attachment, ...] = ()
+    takes_images: bool = False
     system_prompt: str | None = None
     assumed: bool = False
     reserved_for_reply: int | None = None
@@ -51,6 +56,13 @@ class Request:
     summary_problem: str = ""
     ranked: tuple[Hit, ...] = ()
     ranking_problem: str = ""
+
+    def draft_files(self) -> tuple[Measure, Carried]:
+        """What the draft's attachments add to its text, and how many of them are sent; nothing without a draft."""
+        added, files = weigh(self.draft_attachments if self.draft is not None else ())
+        if not self.takes_images:
+            files = files._replace(images=0, image_tokens=0, others=files.others + files.images)
+        return added, files
 
     def corrected(self, estimate: int) -> int:
         """An estimate after the factor, rounded up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from tui_chat.core.models import MessageHeader, Role
@@ -28,12 +29,16 @@ class Unit(NamedTuple):
 
 
 def sizes_of(branch: Sequence[MessageHeader], request: Request) -> list[int]:
-    """What each message of the branch costs, in tokens."""
+    """What each message of the branch costs, in tokens; images as they are: what was learned of texts says nothing."""
     if request.factor == 1:
-        return [header.tokens + MESSAGE_TOKENS for header in branch]
-    # Chats are of few lengths: each is corrected once.
-    corrected = {tokens: request.corrected(tokens + MESSAGE_TOKENS) for tokens in {each.tokens for each in branch}}
-    return [corrected[header.tokens] for header in branch]
+        sizes = [header.tokens + MESSAGE_TOKENS for header in branch]
+    else:
+        # Chats are of few lengths: each is corrected once.
+        corrected = {tokens: request.corrected(tokens + MESSAGE_TOKENS) for tokens in {each.tokens for each in branch}}
+        sizes = [corrected[header.tokens] for header in branch]
+    if any(map(attrgetter("images"), branch)):
+        return [size + header.image_tokens for size, header in zip(sizes, branch, strict=True)]
+    return sizes
 
 
 def cancelled_size(calls: Sequence[str], request: Request) -> int:
@@ -45,7 +50,7 @@ def units_of(branch: Sequence[MessageHeader], sizes: Sequence[int], request: Req
     """The branch in units, oldest first, each from its first message that can be sent.
 
     What stands before the first user message is a unit without a head. A user message without a
-    text is never sent, so it heads no unit: else a window could begin with the answer to it.
+    text (nor a file that is sent) is never sent, so it heads no unit: else a window could begin with the answer to it.
     """
     sendable = [bool(each.characters) or each.is_sendable for each in branch]
     for place in tools.orphans:
