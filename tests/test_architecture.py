@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "tui_chat"
-LIBRARIES = {"httpx", "apsw", "sqlite3", "keyring", "cryptography", "markdown_it", "pygments", "tomlkit", "PIL"}
+LIBRARIES = {
+    "xllamacpp",
+    "httpx",
+    "apsw",
+    "sqlite3",
+    "keyring",
+    "cryptography",
+    "markdown_it",
+    "pygments",
+    "tomlkit",
+    "PIL",
+}
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -216,7 +216,7 @@ class LocalProgram:
         services = self._join(store, _LocalKeys(lock, self._the_keychain()))
         if self._gguf is not None:
             try:
-                self._model_of_run = await services.local.choose(self._gguf)
+                self._model_of_run = await services.local.choose(await services.local.read(self._gguf))
             except BaseException:
                 await services.close()
                 raise

@@ -1122,7 +1122,7 @@ class StoreContract:
 
     # -- ranking ----------------------------------------------------------------------------
 
-    async def ranked(self, store: ConversationStore, *terms: str, without: str = "none") -> list[str]:
+    async def ranked(self, store: ConversationStore, *terms: str, without: Sequence[str] = ()) -> list[str]:
         return [hit.id for hit in await store.ranked(terms, without=without)]
 
     async def test_the_message_that_says_most_of_what_is_asked_for_is_ranked_first(
@@ -1131,7 +1131,7 @@ class StoreContract:
         one, both, rare = message("the harbour of oslo"), message("a harbour, a bowline"), message("bowline")
         others = [message(f"something of kind {number}") for number in range(6)]
         await self.saved(store, one, both, *others, rare, message("the harbour"))
-        hits = await store.ranked(["Bowline", "harbour"], without="none")
+        hits = await store.ranked(["Bowline", "harbour"], without=[])
 
         assert both.id == hits[0].id
         assert {hit.id for hit in hits} > {one.id, both.id, rare.id}
@@ -1144,7 +1144,7 @@ class StoreContract:
         asked = message("needle")
         await self.saved(store, said, title="Sewing 日本")
         await self.saved(store, asked, title="")
-        hits = {hit.id: hit for hit in await store.ranked(["needle"], without="none")}
+        hits = {hit.id: hit for hit in await store.ranked(["needle"], without=[])}
         hit = hits[said.id]
 
         assert (Role.ASSISTANT, said.created_at, "Sewing 日本") == (hit.role, hit.created_at, hit.conversation)
@@ -1155,7 +1155,7 @@ class StoreContract:
     async def test_twins_are_the_messages_that_say_the_same(self, store: ConversationStore) -> None:
         await self.saved(store, message("needle one", id="a"), message("needle two", id="b"))
         await self.saved(store, message("needle one", id="c"), message("Needle one", id="d"))
-        twins = {hit.id: hit.twin for hit in await store.ranked(["needle"], without="none")}
+        twins = {hit.id: hit.twin for hit in await store.ranked(["needle"], without=[])}
 
         assert twins["a"] == twins["c"]
         assert 3 == len(set(twins.values()))
@@ -1174,15 +1174,15 @@ class StoreContract:
         deleted = await self.saved(store, message("needle deleted"), title="Gone")
         await store.delete_conversations([deleted.id], 1)
 
-        assert {stopped.id, failed.id} == set(await self.ranked(store, "needle", without=made.id))
-        assert [here.id] == await self.ranked(store, "needle", without=archived.id)
+        assert {stopped.id, failed.id} == set(await self.ranked(store, "needle", without=[made.id]))
+        assert [here.id] == await self.ranked(store, "needle", without=[archived.id])
 
     async def test_ranking_keeps_its_limit(self, store: ConversationStore) -> None:
         most, *_ = said = chain("word word word", "word and others", "word and others still")
         await self.saved(store, *said)
 
-        assert [most.id] == [hit.id for hit in await store.ranked(["word"], without="none", limit=1)]
-        assert [] == await store.ranked(["word"], without="none", limit=0)
+        assert [most.id] == [hit.id for hit in await store.ranked(["word"], without=[], limit=1)]
+        assert [] == await store.ranked(["word"], without=[], limit=0)
 
     async def test_equal_hits_come_newer_first(self, store: ConversationStore) -> None:
         said = chain("word", "word", "word")

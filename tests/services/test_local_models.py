@@ -61,7 +61,7 @@ def local(shelf: Shelf, store: ConversationStore) -> LocalModelService:
 async def test_a_chosen_file_is_remembered_and_runs_when_it_is_first_needed(
     shelf: Shelf, local: LocalModelService, store: ConversationStore
 ) -> None:
-    model = await local.choose(Path("/models/tiny.gguf"))
+    model = await local.choose(await local.read(Path("/models/tiny.gguf")))
     assert [] == shelf.starts
 
     again = LocalModelService(lambda: shelf, store)
@@ -79,7 +79,7 @@ async def test_a_name_that_nobody_chose_is_no_model(local: LocalModelService) ->
 
 async def test_the_newest_choice_comes_first_and_none_is_there_twice(local: LocalModelService) -> None:
     for name in ("one", "two", "one"):
-        await local.choose(Path(f"/models/{name}.gguf"))
+        await local.choose(await local.read(Path(f"/models/{name}.gguf")))
 
     assert ("one", "two") == tuple(await local.remembered())
 
@@ -89,7 +89,7 @@ async def test_an_endpoint_goes_where_the_file_runs_now_with_its_key(
 ) -> None:
     providers = FakeProviders(ScriptedProvider())
     endpoints = EndpointService(providers, store, Settings, lambda _: None, {}, asks_consent=True, local=local)
-    model = await local.choose(Path("/models/tiny.gguf"))
+    model = await local.choose(await local.read(Path("/models/tiny.gguf")))
 
     await endpoints.provider(model)
     await endpoints.provider(model)
@@ -107,7 +107,7 @@ async def test_its_window_is_what_it_runs_with(
     endpoints = EndpointService(
         FakeProviders(ScriptedProvider()), store, Settings, lambda _: None, {}, asks_consent=True, local=local
     )
-    model = await local.choose(Path("/models/tiny.gguf"))
+    model = await local.choose(await local.read(Path("/models/tiny.gguf")))
 
     before = await endpoints.window(model)
     asked = await endpoints.window(model, ask=True)
@@ -121,7 +121,7 @@ async def test_a_start_that_fails_is_said_by_the_prompt_that_needs_it(
     endpoints = EndpointService(
         FakeProviders(ScriptedProvider()), store, Settings, lambda _: None, {}, asks_consent=True, local=local
     )
-    model = await local.choose(Path("/models/tiny.gguf"))
+    model = await local.choose(await local.read(Path("/models/tiny.gguf")))
     shelf.refusal = ServerFailed("There is not enough memory.")
 
     assert (await endpoints.window(model, ask=True)).assumed
@@ -135,9 +135,17 @@ async def test_without_model_files_there_is_no_such_endpoint(bench: MakeBench) -
 
 
 async def test_closing_ends_what_runs(shelf: Shelf, local: LocalModelService) -> None:
-    await local.choose(Path("/models/tiny.gguf"))
+    await local.choose(await local.read(Path("/models/tiny.gguf")))
     await local.ready("tiny")
 
     await local.close()
 
     assert shelf.running is None
+
+
+async def test_two_files_of_one_name_are_two_models(shelf: Shelf, local: LocalModelService) -> None:
+    first = await local.choose(await local.read(Path("/models/tiny.gguf")))
+    second = await local.choose(await local.read(Path("/other/tiny.gguf")))
+
+    assert ("tiny", "tiny (other)") == (first.name, second.name)
+    assert "tiny (other)" == (await local.ready(second.name)).model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -173,3 +174,40 @@ async def test_a_turn_says_which_model_gave_it_when_models_change(bench: MakeBen
     await made.chat.send(here.id, "two", second := Watcher())
 
     assert ["test-model", "other"] == [each.reply.model.name for each in (first, second) if each.reply.model]
+
+
+async def test_a_conversation_that_stays_is_not_quoted_in_one_that_may_leave(bench: MakeBench) -> None:
+    b = bench(ScriptedProvider())
+    ids = [(await b.library.new()).id for _ in range(3)]
+    for conversation_id in ids:
+        await b.chat.send(conversation_id, "The bowline holds the harbour boat.", Watcher())
+    staying, asking, other = ids
+    await b.endpoints.keep_here(staying, here=True)
+
+    async def quoted(conversation_id: str) -> set[str | None]:
+        opened = await b.library.open(conversation_id)
+        found = await b.recall.find(opened.conversation, opened.tree.branch, "Which bowline?", scope="all", wait=True)
+        return {hit.id for hit in found.hits if hit.conversation is not None}
+
+    def prompts_of(conversation_id: str) -> set[str]:
+        return {header.id for header in branches[conversation_id]}
+
+    branches = {each: (await b.library.open(each)).tree.branch for each in ids}
+    await b.endpoints.keep_here(staying, here=True)
+
+    assert prompts_of(other) & await quoted(asking)
+    assert not prompts_of(staying) & await quoted(asking)
+    assert prompts_of(other) & await quoted(staying)
+
+
+async def test_nothing_is_sent_from_a_conversation_that_stays(bench: MakeBench) -> None:
+    provider, watch = ScriptedProvider(), Watcher()
+    b = bench(provider)
+    b.settings = replace(b.settings, endpoints=(CLOUD,), model=ModelRef("cloud", "gpt"))
+    conversation_id = (await b.library.new()).id
+    await b.endpoints.keep_here(conversation_id, here=True)
+
+    await b.chat.send(conversation_id, "Hello?", watch)
+
+    assert [] == provider.sent
+    assert "nothing was sent" in (watch.reply.error or "")

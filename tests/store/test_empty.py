@@ -15,7 +15,7 @@ async def test_nothing_was_spent_and_nothing_is_found() -> None:
 
     assert Spent() == await store.spent()
     assert Spent() == await store.spent(conversation_id="unknown", since=1)
-    assert [] == list(await store.ranked(["needle"], without="unknown"))
+    assert [] == list(await store.ranked(["needle"], without=["unknown"]))
 
 
 async def test_what_is_to_be_kept_is_refused() -> None:

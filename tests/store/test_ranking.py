@@ -31,7 +31,7 @@ async def saved(store: SqliteStore, *texts: str) -> None:
 
 
 async def found(store: SqliteStore, *terms: str) -> list[str]:
-    return [hit.id for hit in await store.ranked(terms, without="none")]
+    return [hit.id for hit in await store.ranked(terms, without=[])]
 
 
 async def test_the_rarest_terms_are_ranked_where_all_would_cost_too_much(

@@ -309,7 +309,7 @@ class ConversationStore(Protocol):
     async def search(self, query: str, *, limit: int = 50) -> Sequence[SearchHit]:
         """Titles first, then messages, newest first; all words must occur; any text is a valid query."""
 
-    async def ranked(self, terms: Sequence[str], *, without: str, limit: int = 200) -> Sequence[Hit]:
+    async def ranked(self, terms: Sequence[str], *, without: Sequence[str], limit: int = 200) -> Sequence[Hit]:
         """Messages of all conversations but ``without`` in which any of the terms occurs, best first (bm25).
 
         Not removed, excluded or empty ones, archived conversations too, as ``search`` sees them. Terms

@@ -15,8 +15,8 @@ _ENDPOINT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")
 
 
 def is_endpoint_name(name: str) -> bool:
-    """Whether an endpoint may be called so; ``guide`` is the built-in one."""
-    return _ENDPOINT_NAME.fullmatch(name) is not None and name != "guide"
+    """Whether an endpoint may be called so; ``guide`` is the built-in one, ``gguf`` stands for model files."""
+    return _ENDPOINT_NAME.fullmatch(name) is not None and name not in ("guide", "gguf")
 
 
 def is_context_window(tokens: int) -> bool:

@@ -52,7 +52,7 @@ class EmptyStore:
     async def search(self, query: str, *, limit: int = 50) -> Sequence[SearchHit]:
         return ()
 
-    async def ranked(self, terms: Sequence[str], *, without: str, limit: int = 200) -> Sequence[Hit]:
+    async def ranked(self, terms: Sequence[str], *, without: Sequence[str], limit: int = 200) -> Sequence[Hit]:
         return ()
 
     async def spent(self, *, conversation_id: str | None = None, since: Millis = 0) -> Spent:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from tui_chat.core.address import is_address, read_address
 from tui_chat.core.clean import clean_line
 from tui_chat.core.errors import NoModel, Refused, TuiChatError
+from tui_chat.core.local import Running
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, FoundServer, ModelCard, Provider, Providers
 from tui_chat.core.secret import Secret
@@ -24,6 +25,7 @@ from tui_chat.services.meant import Tried, what_answers
 from tui_chat.services.reaching import HERE
 from tui_chat.services.reaching import Reach as Reach
 from tui_chat.services.reaching import reach as reach
+from tui_chat.services.staying import keep_here, staying_here
 
 GGUF = Endpoint(LOCAL_FILES, "http://127.0.0.1")
 """Model files of this computer; the port is their server's, another at each start."""
@@ -68,6 +70,7 @@ class EndpointService:
         local: LocalModelService | None = None,
     ) -> None:
         self._local = local
+        self._file: Running | None = None
         self._providers = providers
         self._store = store
         self._settings = settings
@@ -145,6 +148,9 @@ class EndpointService:
             file = await self._local.ready(model.name) if self._local is not None and endpoint == GGUF else None
             if file is not None:
                 endpoint = replace(GGUF, base_url=file.base_url)
+                if file is not self._file:
+                    self._retire(GGUF.name)  # a port may come again, with another key
+                    self._file = file
             async with self._opening[endpoint.name]:
                 held = self._open.get(endpoint.name)
                 if held is not None and held[0] == endpoint:
@@ -260,11 +266,11 @@ class EndpointService:
 
     async def stays_here(self, conversation_id: str) -> bool:
         """Whether this conversation is not to leave this computer."""
-        return await self._store.value(_stays(conversation_id)) == "true"
+        return conversation_id in await staying_here(self._store)
 
     async def keep_here(self, conversation_id: str, *, here: bool) -> None:
         """From now on it does not leave this computer, or it may."""
-        await self._store.set_value(_stays(conversation_id), "true" if here else "false")
+        await keep_here(self._store, conversation_id, here=here)
 
     async def may_receive(self, model: ModelRef, conversation_id: str) -> bool:
         """Whether that model may be told anything of this conversation.
@@ -403,10 +409,6 @@ def _consent(endpoint: Endpoint) -> str:
         # With the address: what the command prints must not be sent elsewhere either.
         return f"consent:{endpoint.name}|{endpoint.base_url}|{endpoint.key_command}"
     return ""
-
-
-def _stays(conversation_id: str) -> str:
-    return f"stays-here:{conversation_id}"
 
 
 def _tagged(name: str) -> str:

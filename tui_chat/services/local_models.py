@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from tui_chat.core.clean import clean_line
 from tui_chat.core.errors import NoModel
 from tui_chat.core.local import GgufFile, LocalModels, Progress, Running
 from tui_chat.core.models import ModelRef
@@ -29,6 +31,10 @@ class LocalModelService:
         self._store = store
         self._starting = asyncio.Lock()
 
+    async def read(self, path: Path) -> GgufFile:
+        """What the header of a file says. Raises NotFound, or BadInput that says what is wrong with it."""
+        return await self._models.read(path)
+
     async def files(self) -> Sequence[GgufFile]:
         """The model files of other programs on this computer."""
         return await self._models.find()
@@ -37,13 +43,18 @@ class LocalModelService:
         """The names of those that were chosen, the newest first."""
         return tuple(await self._paths())
 
-    async def choose(self, path: Path) -> ModelRef:
-        """Make a file a model that conversations can name; nothing is run yet. Raises NotFound and BadInput."""
-        file = await self._models.read(path)
-        others = [each for each in (await self._paths()).items() if each[0] != file.name]
-        kept = dict([(file.name, str(file.path)), *others][:MOST_REMEMBERED])
-        await self._store.set_value(_KEY, json.dumps(kept))
-        return ModelRef(ENDPOINT, file.name)
+    async def choose(self, file: GgufFile) -> ModelRef:
+        """Make a file a model that conversations can name; nothing is run yet.
+
+        Another file of the same name keeps it; this one is then called after its folder too.
+        """
+        paths = await self._paths()
+        name, path = file.name, str(file.path)
+        if paths.get(name, path) != path:
+            name = clean_line(f"{name} ({file.path.parent.name})")
+        others = [each for each in paths.items() if each[0] != name]
+        await self._store.set_value(_KEY, json.dumps(dict([(name, path), *others][:MOST_REMEMBERED])))
+        return ModelRef(ENDPOINT, name)
 
     async def ready(self, name: str, *, progress: Progress | None = None) -> Running:
         """That model, running. Raises NoModel where nobody chose it, and what ``LocalModels.start`` raises."""
@@ -56,7 +67,8 @@ class LocalModelService:
                 raise NoModel(
                     f"Which file {name!r} is, is not known here.", hint="Open the model file again with ctrl+o."
                 )
-            return await self._models.start(await self._models.read(Path(path)), progress=progress)
+            file = replace(await self._models.read(Path(path)), name=name)
+            return await self._models.start(file, progress=progress)
 
     @property
     def running(self) -> Running | None:

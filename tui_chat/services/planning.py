@@ -118,7 +118,7 @@ class PlanningService:
     async def basis(self, conversation: Conversation, options: Options | None = None, *, ask: bool = False) -> Basis:
         """What is known now; with ``ask`` the server may be asked for its context window."""
         model = self.model_of(conversation, options) or ModelRef("", "")
-        window = await self._endpoints.window(model, ask=ask)
+        window = await self._endpoints.window(model, ask=ask, conversation_id=conversation.id)
         return Basis(window, await self._learned.known(conversation.id, model))
 
     def needs_gathering(self, conversation: Conversation, options: Options | None = None) -> bool:

@@ -13,6 +13,7 @@ from tui_chat.core.recall import Hit
 from tui_chat.core.tokens import measure
 from tui_chat.memory.query import terms_of
 from tui_chat.memory.quotation import line_count
+from tui_chat.services.staying import staying_here
 
 BUILDING = "building"
 """The problem that passes by itself: the index is not ready yet."""
@@ -91,7 +92,10 @@ class RecallService:
         own = _as_shares(await self._rank(branch, terms, seconds=WAIT_SECONDS if wait else GLANCE_SECONDS))
         if scope != ALL:
             return own
-        others = _as_shares(await self._store.ranked(terms, without=conversation.id))
+        staying = await staying_here(self._store)
+        # What is not to leave this computer is not quoted in a conversation that may.
+        without = [conversation.id, *(() if conversation.id in staying else staying)]
+        others = _as_shares(await self._store.ranked(terms, without=without))
         return sorted((*own, *others), key=lambda hit: -hit.score)
 
     async def _previous_prompt(self, branch: Sequence[MessageHeader]) -> str | None:

@@ -129,7 +129,7 @@ class Replies:
         model = arriving.reply.model
         if model is None:
             raise NoModel("No model is chosen.", hint="Choose one with ctrl+o, or name one: --model ENDPOINT/NAME.")
-        provider = await self._endpoints.provider(model)
+        provider = await self._endpoints.provider(model, conversation_id=asked.conversation.id)
         plan = await self._plan(asked, model)
         arriving.plan = plan
         await emit(PlanReady(plan))

@@ -188,7 +188,7 @@ class SummaryService:
     async def _ask(self, plan: ContextPlan, most: int, asked: _Asked) -> str:
         """The model's answer to one piece, where it can stand for it."""
         model = asked.model
-        provider = await self._endpoints.provider(model)
+        provider = await self._endpoints.provider(model, conversation_id=asked.conversation_id)
         if not asked.over_cap and (sentence := await self._spending.over(asked.conversation_id, model, plan)):
             raise OverCap(sentence, hint=CAP_HINT)
         answer = _Answer()

@@ -8,6 +8,7 @@ Where even the rarest stands in more, only its newest places are ranked. Then th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,14 +34,15 @@ SELECT m.uuid, -message_fts.rank, m.role, m.created_at, m.lines, b.text, c.title
 FROM message_fts CROSS JOIN message m ON m.id = message_fts.rowid
   CROSS JOIN conversation c ON c.id = m.conversation_id CROSS JOIN message_body b ON b.id = m.id
 WHERE message_fts MATCH ? AND message_fts.rowid >= ?
-  AND m.removal_id IS NULL AND NOT m.excluded AND c.deleted_at IS NULL AND c.uuid != ?
+  AND m.removal_id IS NULL AND NOT m.excluded AND c.deleted_at IS NULL
+  AND c.uuid NOT IN (SELECT value FROM json_each(?))
 ORDER BY message_fts.rank LIMIT ?"""
 
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM message_fts WHERE message_fts MATCH ? LIMIT ?)"
 _NEWEST = "SELECT rowid FROM message_fts WHERE message_fts MATCH ? ORDER BY rowid DESC LIMIT 1 OFFSET ?"
 
 
-def ranked(db: apsw.Connection, terms: Sequence[str], *, without: str, limit: int) -> list[Hit]:
+def ranked(db: apsw.Connection, terms: Sequence[str], *, without: Sequence[str], limit: int) -> list[Hit]:
     """Messages in which any of the terms occurs, best first, ties newer first; any text is a valid term.
 
     Given up for speed: of more than ``TERMS`` terms, or where they stand in more than ``PLACES`` messages, the
@@ -50,7 +52,7 @@ def ranked(db: apsw.Connection, terms: Sequence[str], *, without: str, limit: in
     if not chosen or limit < 1:
         return []
     expression = " OR ".join(f"({each})" for each in chosen)
-    hits = [_hit_of(row) for row in fetch(db, _RANKED, (expression, oldest, without, limit))]
+    hits = [_hit_of(row) for row in fetch(db, _RANKED, (expression, oldest, json.dumps(list(without)), limit))]
     return sorted(hits, key=lambda hit: (-hit.score, -hit.created_at))
 
 

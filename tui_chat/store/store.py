@@ -231,7 +231,7 @@ class SqliteStore:
     async def search(self, query: str, *, limit: int = 50) -> Sequence[SearchHit]:
         return await self._database.aside(lambda db: search.search(db, clean_surrogates(query), limit=limit))
 
-    async def ranked(self, terms: Sequence[str], *, without: str, limit: int = 200) -> Sequence[Hit]:
+    async def ranked(self, terms: Sequence[str], *, without: Sequence[str], limit: int = 200) -> Sequence[Hit]:
         given = tuple(map(clean_surrogates, terms))
         return await self._database.aside(lambda db: ranking.ranked(db, given, without=without, limit=limit))
 

@@ -21,6 +21,7 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("System prompt", "What the model is told before everything else", "system_prompt"),
     ("What the model remembers", "Window, everything, summary or retrieval, and what each would send", "memory"),
     ("Summary of this conversation", "Read, edit or make anew what stands for older messages", "summary"),
+    ("Keep this conversation on this computer", "Only local models answer in it; again: any", "toggle_staying"),
     ("Inspect the next request", "What exactly would be sent, what not, and why", "inspect"),
     ("Stop the reply", "What has arrived is kept", "stop"),
     ("Another reply", "Ask for the last reply again, in a new branch", "regenerate"),

@@ -142,6 +142,19 @@ class ConversationActions(Showing):
         await self.services.library.set_system_prompt(self.shown.id, text.strip() and text)
         await self.reload()
 
+    async def action_toggle_staying(self) -> None:
+        """Let nothing of this conversation leave this computer, or let it again."""
+        if self.services is None:
+            return
+        await self.ensure_stored(self.shown)
+        endpoints = self.services.endpoints
+        here = not await endpoints.stays_here(self.shown.id)
+        await endpoints.keep_here(self.shown.id, here=here)
+        if here:
+            self.say("From now on only models on this computer get anything of this conversation.")
+        else:
+            self.say("This conversation may leave this computer again.")
+
     # -- removing, and taking it back ---------------------------------------------------------------------
 
     async def action_delete_conversation(self) -> None:
