@@ -24,6 +24,7 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("Keep this conversation on this computer", "Only local models answer in it; again: any", "toggle_staying"),
     ("Inspect the next request", "What exactly would be sent, what not, and why", "inspect"),
     ("Stop the reply", "What has arrived is kept", "stop"),
+    ("Ask a busy server again now", "Instead of waiting as long as it asked for", "ask_now"),
     ("Another reply", "Ask for the last reply again, in a new branch", "regenerate"),
     ("Export this conversation", "To a JSON or Markdown file", "export"),
     ("Show or hide thinking", "Fold the models' thinking", "toggle_thinking"),

@@ -58,6 +58,7 @@ class ChatScreen(Turns, ConversationActions, MessageActions, Dialogs, Inspecting
             tooltip="Fold or unfold the model's thinking",
             show=False,
         ),
+        Binding("ctrl+r", "ask_now", "Now", id="chat.now", tooltip="Ask a busy server again at once", show=False),
         Binding(
             "ctrl+g", "external_editor", "Editor", id="chat.editor", tooltip="Write the prompt in $EDITOR", show=False
         ),

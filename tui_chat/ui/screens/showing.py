@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from array import array
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from textual.timer import Timer
 
 from tui_chat.core.errors import NotFound
+from tui_chat.core.events import RetryScheduled
 from tui_chat.core.models import Thinking
 from tui_chat.core.ports import Body, ConversationIndex
 from tui_chat.services.library import OpenedConversation
@@ -32,6 +34,7 @@ class Showing(Drafts):
     """The id of the reply that is being drawn as it arrives."""
 
     _waiting: Timer | None = None
+    _ask_now: asyncio.Event | None = None
 
     # -- the history ----------------------------------------------------------------------------
 
@@ -202,6 +205,31 @@ class Showing(Drafts):
 
         self._waiting = self.set_interval(1, count)
 
+    def count_down(self, scheduled: RetryScheduled) -> None:
+        """Say that the server is busy, and when it is asked again."""
+        self.stop_waiting()
+        self.say(scheduled.reason)
+        self._ask_now = scheduled.now
+        end = time.monotonic() + scheduled.seconds
+
+        def count() -> None:
+            left = round(end - time.monotonic())
+            if left > 0 and not scheduled.now.is_set():
+                self.key_bar.urgent = f"esc stop · busy, again in {left} s · ctrl+r now"
+            else:
+                self.wait_for_words()
+
+        self._waiting = self.set_interval(0.5, count)
+        count()
+
+    def action_ask_now(self) -> None:
+        """Cut the wait for a busy server short."""
+        if self._ask_now is None:
+            self.say("No busy server is waited for.")
+            return
+        self._ask_now.set()
+        self.wait_for_words()
+
     def words_came(self) -> None:
         """Something of the reply has come."""
         if self._waiting is not None:
@@ -213,6 +241,7 @@ class Showing(Drafts):
         if self._waiting is not None:
             self._waiting.stop()
             self._waiting = None
+        self._ask_now = None
         self.key_bar.urgent = ""
 
 

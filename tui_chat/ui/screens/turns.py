@@ -202,8 +202,8 @@ class Turns(BeforeSending):
             case ThinkingDelta(text) if self.live_reply:
                 self.words_came()
                 self.transcript.feed_thinking(self.live_reply, text)
-            case RetryScheduled(seconds, reason):
-                self.say(f"{reason} Trying again in {seconds:.0f} s.")
+            case RetryScheduled():
+                self.count_down(event)
             case TurnEnded(reply, error):
                 await self._show_end(reply, error)
 
