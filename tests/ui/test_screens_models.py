@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
+from tests.providers.loopback import Loopback, Reply
 from tests.ui.reading import seen
 from tests.ui.screen_fakes import SMALL, USUAL, Host, Shelf, World, burst, settle, words
 from tui_chat.core.errors import BadInput, NotFoundAtServer, NotReached, ProviderError, Unauthorized
@@ -16,9 +21,11 @@ from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer, ModelCard
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.providers.connect import HttpProviders
 from tui_chat.providers.refusals import Complaint, Speaker, refusal
 from tui_chat.ui.forms import Field
 from tui_chat.ui.screens.address_repair import repaired
+from tui_chat.ui.screens.dialect_field import DialectField
 from tui_chat.ui.screens.endpoint_form import EndpointForm
 from tui_chat.ui.screens.models import ModelScreen
 from tui_chat.ui.screens.reach import host_of, whereto
@@ -37,6 +44,13 @@ def world(
 ) -> World:
     shelf = Shelf({"openai": CARDS, "home": SILENT, "guide": GUIDE, "ollama": CARDS}, found)
     return World(Settings(endpoints=endpoints), shelf=shelf, environment=environment)
+
+
+async def until(pilot: Pilot[Any], so: Callable[[], bool]) -> None:
+    """Until it is so; what happens outside the app does not wait for its messages."""
+    async with asyncio.timeout(10):
+        while not so():
+            await pilot.pause(0.01)
 
 
 @asynccontextmanager
@@ -180,6 +194,140 @@ async def test_f2_opens_the_form_of_the_highlighted_endpoint() -> None:
 
         assert "Endpoint openai" in seen(app)
         assert "https://api.openai.com/v1" in seen(app)
+
+
+async def test_a_window_says_whether_it_is_assumed() -> None:
+    here = world(OPENAI, replace(OPENAI, name="mine", context_window=32_000))
+    here.shelf.answers |= {"openai": (ModelCard("known", 1_234), ModelCard("unknown")), "mine": (ModelCard("set"),)}
+    async with listed(here) as (app, _):
+        assert "known 1,234 tokens unknown 8,192 tokens assumed" in words(app)
+        assert "set 32,000 tokens guide" in words(app)
+
+
+async def test_a_model_that_a_server_here_hands_on_is_shown_as_the_cloud() -> None:
+    here = world(Endpoint("ollama", "http://127.0.0.1:11434", "ollama"))
+    here.shelf.answers["ollama"] = (
+        ModelCard("here"),
+        ModelCard("named:cloud"),
+        ModelCard("hidden", runs_at="ollama.com\x1b[2J"),
+    )
+    async with listed(here) as (app, pilot):
+        lines = [line.strip(" │") for line in seen(app).splitlines()]
+        assert "here  4,096 tokens assumed" in lines
+        assert "named:cloud  4,096 tokens assumed  cloud · Ollama's cloud" in lines
+        assert "hidden  4,096 tokens assumed  cloud · ollama.com\ufffd[2J" in lines
+        assert "Texts stay on this computer (127.0.0.1:11434)." in seen(app)
+        await burst(pilot, "down")
+        assert "Texts go to Ollama's cloud, over the internet: the server at 127.0.0.1:11434 hands them on" in words(
+            app
+        )
+
+
+# -- favourites ---------------------------------------------------------------------------
+
+
+def models_in(app: Host) -> list[str]:
+    """The lines of the list that name a model."""
+    return [" ".join(line.strip("│ ").split()[:2]) for line in seen(app).splitlines() if "gpt-" in line]
+
+
+async def test_a_favourite_stands_first_with_its_endpoints_name_and_only_there() -> None:
+    here = world(OPENAI)
+    async with listed(here, LARGE) as (app, pilot):
+        await burst(pilot, "down", "f4")
+        await settle(pilot)
+        assert ["openai/gpt-mini 128,000", "● gpt-large"] == models_in(app)
+        assert "★ Favourites" in seen(app)
+    async with listed(here, LARGE) as (app, pilot):  # in the next run too
+        assert ["openai/gpt-mini 128,000", "● gpt-large"] == models_in(app)
+        await burst(pilot, "up", "enter")
+
+        assert [MINI] == app.results
+
+
+async def test_f4_again_puts_a_favourite_back_and_stays_on_it() -> None:
+    async with listed(world(OPENAI), LARGE) as (app, pilot):
+        await burst(pilot, "down", "f4")
+        await settle(pilot)
+        await burst(pilot, "f4")
+        await settle(pilot)
+        assert ["● gpt-large", "gpt-mini 128,000"] == models_in(app)
+        assert "Favourites" not in seen(app)
+        await burst(pilot, "enter")
+
+        assert [MINI] == app.results
+
+
+async def test_a_favourite_is_there_at_once_also_where_its_endpoint_does_not_answer() -> None:
+    here = world(HOME)
+    await here.endpoints.mark_favourite(ModelRef("home", "qwen3"), marked=True)
+    await here.endpoints.mark_favourite(ModelRef("gone", "m"), marked=True)
+    async with listed(here) as (app, pilot):
+        assert "★ Favourites home/qwen3 LAN home LAN" in words(app)
+        assert "gone" not in words(app)
+        await burst(pilot, *"qw", "enter")
+
+        assert [ModelRef("home", "qwen3")] == app.results
+
+
+async def test_only_a_model_can_be_a_favourite() -> None:
+    here = world(OPENAI)
+    async with listed(here) as (app, pilot):
+        assert "f4 Favourite" in seen(app)
+        await burst(pilot, *["down"] * 3)
+        assert "Any service that speaks" in words(app)
+        assert "f4 Favourite" not in seen(app)
+        await burst(pilot, "f4")
+        await settle(pilot)
+
+        assert () == await here.endpoints.favourites()
+
+
+async def test_a_favourite_of_an_unconfirmed_endpoint_is_not_offered() -> None:
+    here = world(environment={"OLLAMA_HOST": "10.0.0.4"})
+    await here.endpoints.mark_favourite(ModelRef("ollama", "gpt-mini"), marked=True)
+    async with listed(here) as (app, _):
+        assert [] == models_in(app)
+
+
+# -- commands for keys ----------------------------------------------------------------------
+
+
+def with_command(tmp_path: Path) -> tuple[Endpoint, Path]:
+    """An endpoint whose command leaves a file when it is run."""
+    ran = tmp_path / "ran"
+    return replace(OPENAI, name="work", key_command=f"tee {ran}"), ran
+
+
+async def test_a_command_of_the_settings_file_is_run_only_after_a_yes(tmp_path: Path) -> None:
+    work, ran = with_command(tmp_path)
+    here = world(work)
+    here.shelf.answers["work"] = CARDS
+    async with listed(here) as (app, pilot):
+        assert "Confirm it first: its key comes from a command" in words(app)
+        await burst(pilot, "up", "enter")
+        assert "Run a command for the key of work?" in seen(app)
+        assert f"tee {ran}" in "".join(words(app).split(" ")).replace("tee", "tee ")
+        await burst(pilot, "n")
+        await settle(pilot)
+        assert not ran.exists()
+        assert [] == [endpoint.name for endpoint, _ in here.shelf.opened if endpoint.name == "work"]
+        await burst(pilot, "enter")
+        await burst(pilot, "y")
+        await until(pilot, lambda: ran.exists())
+
+        assert not await here.endpoints.needs_consent(work)
+
+
+async def test_an_endpoint_with_an_unconfirmed_command_can_be_changed(tmp_path: Path) -> None:
+    work, ran = with_command(tmp_path)
+    async with listed(world(work)) as (app, pilot):
+        await burst(pilot, "up", "f2")
+        await settle(pilot)
+
+        assert "Endpoint work" in seen(app)
+        assert "tee" in seen(app)
+        assert not ran.exists()
 
 
 # -- the form --------------------------------------------------------------------------------
@@ -395,6 +543,257 @@ async def test_no_hint_in_the_form_leads_to_the_form(status: int) -> None:
         assert str(error) in words(app)
         assert "f2" not in words(app)
         assert "in the settings" not in words(app)
+
+
+# -- protocols -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "label", "dialect"),
+    [
+        ("https://api.anthropic.com", "Anthropic", "anthropic"),
+        ("generativelanguage.googleapis.com", "Gemini", "gemini"),
+        ("nas:11434", "Ollama", "ollama"),
+        ("localhost:8080/v1", "OpenAI-compatible", "openai"),
+    ],
+)
+async def test_the_protocol_is_the_one_that_the_address_suggests(typed: str, label: str, dialect: str) -> None:
+    here = world()
+    async with form(here) as (app, pilot):
+        await burst(pilot, *"mine", "enter", *typed)
+        assert f"‹ {label} ›" in seen(app)
+        await burst(pilot, "ctrl+s")
+        await settle(pilot)
+
+        assert [dialect] == [each.dialect for each in here.fake_program.settings.endpoints]
+
+
+@pytest.mark.parametrize(
+    ("keys", "dialect"),
+    [
+        (["right"], "anthropic"),
+        ([" "], "anthropic"),
+        (["left"], "ollama"),
+        (["down", "down"], "gemini"),
+        (["right", "up"], "openai"),
+        (["g"], "gemini"),
+        (["o"], "ollama"),
+        (["o", "o"], "openai"),
+        (["x", "backspace", "delete", "ctrl+u", "ctrl+k", "ctrl+w"], "openai"),
+    ],
+)
+async def test_a_protocol_is_chosen_with_arrows_or_by_its_letter(keys: list[str], dialect: str) -> None:
+    here = world()
+    async with form(here) as (_, pilot):
+        await burst(pilot, *"mine", "enter", *"https://x.example/v1", *["enter"] * 4, *keys, "ctrl+s")
+        await settle(pilot)
+
+        assert [dialect] == [each.dialect for each in here.fake_program.settings.endpoints]
+
+
+async def test_a_protocol_that_was_chosen_by_hand_stays_whatever_the_address() -> None:
+    here = world()
+    async with form(here) as (_, pilot):
+        await burst(pilot, *"mine", *["enter"] * 5, "a", *["shift+tab"] * 4, *"https://nas:11434", "ctrl+s")
+        await settle(pilot)
+
+        assert [Endpoint("mine", "https://nas:11434", "anthropic")] == list(here.fake_program.settings.endpoints)
+
+
+async def test_nothing_is_pasted_into_the_protocol() -> None:
+    async with form(world()) as (app, pilot):
+        await burst(pilot, *["enter"] * 5)
+        app.screen.query_one(DialectField).post_message(events.Paste("ollama"))
+        await settle(pilot)
+
+        assert "openai" == app.screen.query_one(DialectField).dialect
+
+
+async def test_an_endpoint_keeps_its_protocol_when_its_address_changes() -> None:
+    gemini = Endpoint("mine", "https://gemini.example", "gemini")
+    here = world(gemini)
+    async with form(here, gemini) as (_, pilot):
+        await burst(pilot, *":11434", "ctrl+s")
+        await settle(pilot)
+
+        assert (replace(gemini, base_url="https://gemini.example:11434"),) == here.fake_program.settings.endpoints
+
+
+def real() -> World:
+    """A world whose endpoints are asked over HTTP."""
+    return World(shelf=cast(Shelf, HttpProviders()))
+
+
+async def test_a_test_names_the_protocol_that_answers_and_chooses_it() -> None:
+    here = real()
+    tags = Reply.json({"models": [{"name": "qwen3:latest", "digest": "d"}]})
+    async with Loopback(routes={"/api/tags": tags}) as server, form(here) as (app, pilot):
+        await burst(pilot, *"mine", "enter", *f"{server.url}", "ctrl+t")
+        await until(pilot, lambda: "✓" in seen(app) or "✗" in seen(app))
+
+        said = (
+            "✓ The protocol there is Ollama at http://127.0.0.1:{}, not OpenAI-compatible: It answers and offers qwen3"
+        )
+        assert said.format(server.port) in words(app)
+        assert "‹ Ollama ›" in seen(app)
+        assert () == here.fake_program.settings.endpoints
+
+
+async def test_a_save_offers_the_protocol_that_answers_before_it_saves() -> None:
+    here = real()
+    models = Reply.json({"models": [{"name": "models/gemini-pro", "inputTokenLimit": 9000}]})
+    async with Loopback(routes={"/v1beta/models?pageSize=1000": models}) as server, form(here) as (app, pilot):
+        root = server.url.removesuffix("/v1")
+        await burst(pilot, *"mine", "enter", *root, "ctrl+s")
+        await until(pilot, lambda: "ctrl+s saves that" in words(app))
+        assert "The protocol there is Gemini, not OpenAI-compatible: ctrl+s saves that." in words(app)
+        assert [] == app.results
+        await burst(pilot, "ctrl+s")
+        await until(pilot, lambda: bool(app.results))
+
+        assert (Endpoint("mine", root, "gemini"),) == here.fake_program.settings.endpoints
+
+
+PAGE = Reply(b"<html>welcome</html>", content_type="text/html")
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply.json({"error": {"message": "who are you"}}, 401), "✗ mine asks for a key (401): who are you. Enter it."),
+        (Reply.json({"error": {"message": "not you"}}, 403), "✗ mine asks for a key (403): not you. Enter it."),
+        (Reply.json({}, 404), "✗ mine knows no such address: http://127.0.0.1:{port}/v1/models (404)."),
+        (PAGE, "✗ mine answered with a web page, not as a model service"),
+        (Reply.json({"hello": 1}), "✗ mine does not answer as an OpenAI-compatible service does."),
+        (Reply.json({"data": []}), "✓ It answers, but names no models: type a model's name in the list of models."),
+        (Reply.json({}, 500), "✗ mine failed (500 Internal Server Error)."),
+        (Reply(b"", 302, headers={"location": "https://else.example/x"}), "(302 to https://else.example/x)"),
+        (Reply(silent=True), "✗ mine closed the connection before it answered."),
+        (None, "✗ Nothing listens at 127.0.0.1:{port}. Start the model server, or check the address."),
+    ],
+)
+async def test_a_test_says_of_each_fault_what_it_is(reply: Reply | None, said: str) -> None:
+    async with Loopback(reply or Reply()) as server:
+        port = server.port
+        if reply is None:
+            server._server.close()
+            await server._server.wait_closed()
+        async with form(real()) as (app, pilot):
+            await burst(pilot, *"mine", "enter", *f"http://127.0.0.1:{port}/v1", "ctrl+t")
+            await until(pilot, lambda: "✓" in seen(app) or "✗" in seen(app))
+
+            assert said.format(port=port) in words(app)
+
+
+@pytest.mark.parametrize(
+    ("cards", "said"),
+    [
+        (CARDS, "✓ It answers and offers gpt-large, gpt-mini."),
+        (CARDS[1:], "It has no model named “gpt-large”, which you chose: choose another (ctrl+o)."),
+        ((), "✓ It answers, but names no models"),
+    ],
+)
+async def test_a_test_says_whether_the_chosen_model_is_there(cards: tuple[ModelCard, ...], said: str) -> None:
+    here = world(OPENAI)
+    here.fake_program.settings = replace(here.fake_program.settings, model=LARGE)
+    here.shelf.answers["openai"] = cards
+    async with form(here, OPENAI) as (app, pilot):
+        await burst(pilot, "ctrl+t")
+        await settle(pilot)
+
+        assert said in words(app)
+        assert ("no model named" in words(app)) is ("no model named" in said)
+
+
+async def test_an_ollama_without_a_model_says_how_to_fetch_one() -> None:
+    here = world()
+    here.shelf.answers["mine"] = ()
+    async with form(here) as (app, pilot):
+        await burst(pilot, *"mine", "enter", *"localhost:11434", "ctrl+t")
+        await settle(pilot)
+
+        assert "It answers, but has no model yet: fetch one with ollama pull" in words(app)
+
+
+@pytest.mark.parametrize("size", [SMALL, USUAL])
+async def test_what_a_test_says_is_in_sight_however_small_the_screen(size: tuple[int, int]) -> None:
+    here = world(OPENAI)
+    here.store.secrets["endpoint:openai|https://api.openai.com/v1"] = Secret("old")
+    here.shelf.answers["openai"] = Unauthorized("The key was refused (401): " + "words " * 20, hint="The very end.")
+    async with form(here, OPENAI, size=size) as (app, pilot):
+        await burst(pilot, *"/x", "ctrl+t")
+        await settle(pilot)
+
+        assert "The very end." in words(app)
+
+
+# -- where the key comes from ----------------------------------------------------------------------
+
+
+async def test_a_command_for_the_key_is_saved_and_not_run_by_that(tmp_path: Path) -> None:
+    here, ran = world(), tmp_path / "ran"
+    async with form(here) as (_, pilot):
+        await burst(pilot, *"mine", "enter", *"https://x.example/v1", *["enter"] * 3, *f"tee {ran}", "ctrl+s")
+        await settle(pilot)
+
+        saved = Endpoint("mine", "https://x.example/v1", key_command=f"tee {ran}")
+        assert (saved,) == here.fake_program.settings.endpoints
+        assert not await here.endpoints.needs_consent(saved)
+        assert [] == here.shelf.opened
+        assert not ran.exists()
+
+
+async def test_a_test_runs_the_command_and_sends_what_it_prints() -> None:
+    async with Loopback(Reply.json({"data": [{"id": "m"}]})) as server, form(real()) as (app, pilot):
+        await burst(pilot, *"mine", "enter", *server.url, *["enter"] * 3, *"echo sk-printed", "ctrl+t")
+        await until(pilot, lambda: "✓" in seen(app) or "✗" in seen(app))
+
+        assert "Bearer sk-printed" == server.last.headers["authorization"]
+        assert "✓ It answers and offers m." in words(app)
+
+
+@pytest.mark.parametrize(
+    ("key", "env", "command", "said"),
+    [
+        ("sk-1", "MINE", "", "The key is given twice."),
+        ("sk-1", "", "pass show", "The key is given twice."),
+        ("", "MINE", "pass show", "The key is given twice."),
+        ("", "", "pass 'show", "The command cannot be read."),
+        ("", "", "no-such-program-here x", "There is no program “no-such-program-here”"),
+    ],
+)
+async def test_a_key_comes_from_one_place_that_can_be_read(key: str, env: str, command: str, said: str) -> None:
+    here = world()
+    async with form(here) as (app, pilot):
+        typed = [*key, "enter", *env, "enter", *command]
+        await burst(pilot, *"mine", "enter", *"https://x.example/v1", "enter", *typed, "ctrl+t")
+        await until(pilot, lambda: "✗" in seen(app))
+
+        assert said in words(app)
+        assert [] == here.shelf.opened
+
+
+async def test_a_changed_address_says_that_the_stored_key_does_not_go_along() -> None:
+    here = world(OPENAI)
+    here.store.secrets["endpoint:openai|https://api.openai.com/v1"] = Secret("old")
+    lost = "The stored key belongs to the address before: enter the key again."
+    async with form(here, OPENAI) as (app, pilot):
+        assert lost not in words(app)
+        await burst(pilot, "/")
+        assert lost in words(app)
+        await burst(pilot, "enter", *"sk-new")
+        assert lost not in words(app)
+        await burst(pilot, *["backspace"] * 6)
+        assert lost in words(app)
+        await burst(pilot, "shift+tab", "backspace")
+        assert lost not in words(app)
+
+
+async def test_who_has_no_stored_key_is_not_warned_of_losing_it() -> None:
+    async with form(world(OPENAI), OPENAI) as (app, pilot):
+        await burst(pilot, *"/x")
+
+        assert "stored key belongs" not in words(app)
 
 
 # -- where texts go ------------------------------------------------------------------------------

@@ -206,7 +206,7 @@ class EndpointForm(ModalScreen[bool]):
             meant = await self._meant_at_once(endpoint)
             if meant != endpoint:
                 self._put(meant, instead_of=endpoint)
-                self.said.say(f"{_instead(meant, endpoint)} ctrl+s saves that.")
+                self.said.say(f"{_instead(meant, endpoint)}: ctrl+s saves that.")
                 self._show_said()
                 return
             await self._endpoints.save(endpoint, self._key())
@@ -255,8 +255,9 @@ class EndpointForm(ModalScreen[bool]):
 
     def _put(self, meant: Endpoint, *, instead_of: Endpoint) -> None:
         """Show the address and the protocol that are used, unless others were typed meanwhile."""
-        if self.dialect.dialect == instead_of.dialect:
+        if self.dialect.dialect == instead_of.dialect != meant.dialect:
             self.dialect.put(meant.dialect)
+            self.dialect.by_hand = True  # what answers counts more than what an address suggests
         if repaired(self._typed("url")) == instead_of.base_url:
             field = self._field("url")
             field.value = meant.base_url
@@ -282,7 +283,7 @@ class EndpointForm(ModalScreen[bool]):
 
 def answered(tried: Tried, *, asked: Endpoint, chosen: str) -> str:
     """What a test that went well says; ``chosen`` is the model of it that is wanted, if one is."""
-    said = f"{_instead(tried.endpoint, asked)} " if tried.endpoint.dialect != asked.dialect else ""
+    said = f"{_instead(tried.endpoint, asked)}. " if tried.endpoint.dialect != asked.dialect else ""
     names = [card.name for card in tried.cards]
     if not names and tried.endpoint.dialect == "ollama":
         return f"{said}It answers, but has no model yet: fetch one with ollama pull and the model's name."
@@ -300,9 +301,9 @@ def answered(tried: Tried, *, asked: Endpoint, chosen: str) -> str:
 def _instead(meant: Endpoint, asked: Endpoint) -> str:
     """What answers in place of what was asked for."""
     if meant.dialect == asked.dialect:
-        return f"Nothing answers at {asked.base_url}, but {meant.base_url} does:"
+        return f"Nothing answers at {asked.base_url}, but {meant.base_url} does"
     there = "" if meant.base_url == asked.base_url else f" at {meant.base_url}"
-    return f"The protocol there is {LABELS[meant.dialect]}{there}, not {LABELS[asked.dialect]}:"
+    return f"The protocol there is {LABELS[meant.dialect]}{there}, not {LABELS[asked.dialect]}"
 
 
 def _comes_from(endpoint: Endpoint) -> str:
