@@ -38,6 +38,7 @@ from tui_chat.disk.settings import TomlSettings
 from tui_chat.services.chat import ChatService
 from tui_chat.services.empty import EmptyStore, NoKeys
 from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
+from tui_chat.services.guard import GuardService
 from tui_chat.services.library import LibraryService
 from tui_chat.services.local_models import LocalModelService
 from tui_chat.services.planning import PlanningService
@@ -261,6 +262,7 @@ class LocalProgram:
             summaries=summaries,
             recall=recall,
             local=local,
+            guard=GuardService(store, endpoints, lambda: self.settings),
             keys=keys,
         )
 

@@ -21,6 +21,7 @@ from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.services.chat import ChatService
 from tui_chat.services.endpoints import EndpointService
+from tui_chat.services.guard import GuardService
 from tui_chat.services.library import LibraryService
 from tui_chat.services.local_models import LocalModelService
 from tui_chat.services.planning import PlanningService
@@ -218,6 +219,7 @@ class World:
             summaries=cast(SummaryService, None),
             recall=cast(RecallService, self.closing),
             local=cast(LocalModelService, self.closing),
+            guard=cast(GuardService, None),
             keys=self.keys,
         )
 

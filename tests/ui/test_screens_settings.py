@@ -50,7 +50,7 @@ async def test_every_section_can_be_reached_and_each_line_explains_itself(size: 
     async with settings(size=size) as (_, app, pilot):
         assert "Answers in new conversations" in words(app)
         shown = ""
-        for _ in range(20):
+        for _ in range(21):
             shown += words(app)
             await burst(pilot, "down")
 

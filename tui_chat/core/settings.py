@@ -84,6 +84,8 @@ class Settings:
     endpoints: tuple[Endpoint, ...] = ()
     keymap: Mapping[str, str] = field(default_factory=dict)
     enter_sends: bool = True
+    guard_secrets: bool = True
+    """Whether to ask before what looks like a key or a password goes to a cloud endpoint."""
     show_thinking: bool = False
     first_byte_timeout: float = 300.0
     """Seconds until a model's first byte; a local model may think for minutes."""

@@ -86,6 +86,7 @@ KINDS: Mapping[Path, Kind] = {
         str, 'a text such as "endpoint/name"', lambda text: _is_line(text) and _model_from(text) is not None
     ),
     ("enter_sends",): _YES_NO,
+    ("guard_secrets",): _YES_NO,
     ("show_thinking",): _YES_NO,
     ("first_byte_timeout",): Kind(float, "a number of seconds from 1 to 86400", lambda value: 1 <= value <= 86_400),
     ("memory", "strategy"): _one_of(*(each.name for each in STRATEGIES)),
@@ -145,6 +146,7 @@ def settings_from(table: Mapping[str, Any]) -> tuple[Settings, Sequence[Problem]
         endpoints=endpoints,
         keymap={path[1]: value for path, value in values.items() if path[0] == "keymap"},
         enter_sends=values.get(("enter_sends",), default.enter_sends),
+        guard_secrets=values.get(("guard_secrets",), default.guard_secrets),
         show_thinking=values.get(("show_thinking",), default.show_thinking),
         first_byte_timeout=float(values.get(("first_byte_timeout",), default.first_byte_timeout)),
     )
@@ -157,6 +159,7 @@ def table_from(settings: Settings, *, instead: Settings | None = None) -> dict[P
         ("user",): settings.user,
         ("theme",): settings.theme,
         ("enter_sends",): settings.enter_sends,
+        ("guard_secrets",): settings.guard_secrets,
         ("show_thinking",): settings.show_thinking,
         ("first_byte_timeout",): settings.first_byte_timeout,
         ("memory", "strategy"): settings.memory.strategy,

@@ -12,6 +12,7 @@ from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Settings
 from tui_chat.services.chat import ChatService
 from tui_chat.services.endpoints import EndpointService
+from tui_chat.services.guard import GuardService
 from tui_chat.services.library import LibraryService
 from tui_chat.services.local_models import LocalModelService
 from tui_chat.services.planning import PlanningService
@@ -56,6 +57,7 @@ class Services:
     summaries: SummaryService
     recall: RecallService
     local: LocalModelService
+    guard: GuardService
     keys: Keys
 
     async def check_integrity(self) -> str:

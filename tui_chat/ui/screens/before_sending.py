@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from textual import work
 
+from tui_chat.core.address import place_of
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.models import MemorySettings, MessageHeader
 from tui_chat.core.prices import CAP_HINT
+from tui_chat.core.secrets_guard import find
 from tui_chat.core.settings import Caps
 from tui_chat.services.planning import LONG_BRANCH, LONG_DRAFT, Options
 from tui_chat.services.program import Services
@@ -44,15 +46,17 @@ class BeforeSending(Summarising):
         planning = self.require_services().planning
         if self.program.settings.caps != Caps():
             return True
-        if planning.memory_of(shown.conversation).strategy == "summary":
-            return True
         if len(branch) > LONG_BRANCH or len(text) > LONG_DRAFT:
             return True  # not known without waiting
+        if self.require_services().guard.watches(planning.model_of(shown.conversation, options)) and find(text):
+            return True
+        if planning.memory_of(shown.conversation).strategy == "summary":
+            return True
         return planning.preview(shown.conversation, branch, text, shown.basis, options).error is not None
 
     async def agree(self, services: Services, wish: Wish) -> Wish | None:
         """Ask what there is to ask; the wish as it was agreed on, None where it was not. Sends nothing."""
-        for ask in (self._ask_about_size, self._ask_for_summary, self._ask_about_cap):
+        for ask in (self._ask_about_secrets, self._ask_about_size, self._ask_for_summary, self._ask_about_cap):
             plan = await self._plan_of(services, wish)
             answer = await ask(services, wish, plan)
             if answer is None:
@@ -67,6 +71,24 @@ class BeforeSending(Summarising):
         return await services.planning.look(shown.conversation, wish.branch, wish.text, shown.basis, wish.options)
 
     # -- the questions: each gives the wish to go on with, or None to leave it ------------------------
+
+    async def _ask_about_secrets(self, services: Services, wish: Wish, plan: ContextPlan) -> Wish | None:
+        """It goes to somebody else's computer and holds what looks like a secret: once for each, the person decides."""
+        model = services.planning.model_of(wish.shown.conversation, wish.options)
+        found = await services.guard.findings(model, wish.text) if model else ()
+        if model is None or not found:
+            return wish
+        if not await wish.surface():
+            return None
+        from tui_chat.ui.forms import AskScreen
+
+        host = place_of(services.endpoints.endpoint(model.endpoint).base_url)
+        lines = "\n".join(f"· {finding.kind}: {finding.hint}" for finding in found)
+        question = f"Your message would go to {host}, and holds what looks like\n{lines}\n\nSend it all the same?"
+        if not await self.app.push_screen_wait(AskScreen("A secret?", question)):
+            return None
+        await services.guard.agree(found)
+        return wish
 
     async def _ask_about_size(self, services: Services, wish: Wish, plan: ContextPlan) -> Wish | None:
         """It does not fit: let the person choose what is remembered instead, or which end of the text is sent."""

@@ -60,7 +60,7 @@ def lines(
         *_memory(settings),
         *_caps(settings.caps),
         *_looks(settings),
-        *_security(security),
+        *_security(security, settings),
         Line("Files"),
         Line("User", "user", user, "Each user has a history and a key of their own: tui-chat --user NAME."),
         Line("Settings file", "path", str(path), "Yours to edit; it holds no secret. Chats are elsewhere, encrypted."),
@@ -85,6 +85,8 @@ def stepped(settings: Settings, name: str, step: int, *, themes: Sequence[str]) 
             return replace(settings, theme=themes[(place + step) % len(themes)])
         case "show_thinking":
             return replace(settings, show_thinking=not settings.show_thinking)
+        case "guard_secrets":
+            return replace(settings, guard_secrets=not settings.guard_secrets)
         case "enter_sends":
             return replace(settings, enter_sends=not settings.enter_sends)
     return settings
@@ -219,10 +221,17 @@ def _looks(settings: Settings) -> list[Line]:
     ]
 
 
-def _security(security: Security | None) -> list[Line]:
+def _security(security: Security | None, settings: Settings) -> list[Line]:
     heading = Line("Security")
+    guard = Line(
+        "Secrets",
+        "guard_secrets",
+        "asked about" if settings.guard_secrets else "sent as they are",
+        "What looks like a key, a token or a password, before it goes to a cloud endpoint.",
+        Does.STEP,
+    )
     if security is None:
-        return [heading, Line("…")]
+        return [heading, Line("…"), guard]
     slots = security.slots
     last = "It is the only way in: if you lose it, the history is lost. Add another." if len(slots) == 1 else ""
     return [
@@ -243,6 +252,7 @@ def _security(security: Security | None) -> list[Line]:
             "On paper, for when everything else fails. Enter makes a new one; the one before becomes invalid.",
             Does.RECOVERY,
         ),
+        guard,
     ]
 
 
