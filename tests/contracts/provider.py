@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,7 +11,8 @@ from contextlib import aclosing
 
 import pytest
 
-from tests.memory.branches import chat
+from tests.attached import attached, picture
+from tests.memory.branches import chat, with_files
 from tests.providers.loopback import Loopback, Reply
 from tui_chat.core.context import ContextPlan, PayloadMessage, Quotation, Reason, TokenBudget, Totals
 from tui_chat.core.errors import (
@@ -71,10 +73,21 @@ def thinking_of(deltas: list[Delta]) -> str:
 def plan_with_everything(text: str) -> ContextPlan:
     """A plan with this text in its every part.
 
-    System prompt, a summary, a call with its result and one without, two prompts in a row, quotations, a draft.
+    System prompt, a summary, a call with its result and one without, two prompts in a row, quotations, a draft;
+    texts and images with the draft and with a prompt, and a file that is left out.
     """
     branch = chat("ua uct a u- ua")
-    request = Request(context_window=100_000, draft=text, system_prompt=text)
+    asked = branch[-2]
+    branch[-2] = with_files(asked, texts=1, images=2, others=1)
+    file, left_out = attached(clean_surrogates(f"{text} in a file")), attached(b"left out", "application/pdf")
+    sent_before = (picture(name="1.png"), file, picture(2, 2, name="2.png"), left_out)
+    request = Request(
+        context_window=100_000,
+        draft=text,
+        draft_attachments=(file, picture(3, 3)),
+        takes_images=True,
+        system_prompt=text,
+    )
     setting = Setting.of(branch, request)
     before, *window = setting.units
     quotations = (
@@ -96,8 +109,10 @@ def plan_with_everything(text: str) -> ContextPlan:
         calls = [ToolCall(id, "look", text) for id in message.calls]
         results = [ToolResult(id, text) for id in message.answers]
         bodies[message.id] = Body(text, parts=(*calls, *results))
-    bodies |= {"m1": Body("left out"), "x1": Body(text)}
-    return with_payload(plan, system_prompt=text, bodies=bodies, draft=text)
+    bodies |= {"m1": Body("left out"), "x1": Body(text), asked.id: Body(text, sent_before)}
+    return with_payload(
+        plan, system_prompt=text, bodies=bodies, draft=text, draft_attachments=request.draft_attachments
+    )
 
 
 def strings_in(value: object) -> Iterator[str]:
@@ -242,10 +257,16 @@ class HttpProviderContract(ProviderContract):
         wanted = [message.content for message in plan.payload if not message.results]
         wanted += [result.text for message in plan.payload for result in message.results]
         wanted += [each for message in plan.payload for call in message.calls for each in (call.name, call.arguments)]
+        images = [image.base64 for message in plan.payload for image in message.images]
+        wanted += images
+        assert 3 == len(set(images))
+        assert [out.index(each) for each in images] == sorted(out.index(each) for each in images)
+        assert f"{clean_surrogates(text)} in a file" in out
         assert [] == [each for each in wanted if clean_surrogates(each) not in out]
         assert wanted.count("cancelled") == 1
         assert "summed up" in out
         assert "left out" not in out
+        assert base64.b64encode(b"left out").decode() not in out
 
     async def test_one_connection_serves_many_turns(self) -> None:
         async with Loopback(Reply(self.answer(*ANSWER))) as server:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.events import Delta
-from tui_chat.core.models import ToolCall, ToolResult, clean_surrogates
+from tui_chat.core.models import Attachment, ToolCall, ToolResult, clean_surrogates
 from tui_chat.core.ports import ModelCard
 from tui_chat.providers.anthropic_stream import MessageStream
 from tui_chat.providers.exchange import Sleep, exchange
@@ -60,7 +60,7 @@ class AnthropicProvider:
         """Ask, again at most twice while nothing has come back, and yield what comes."""
 
         async def ask() -> Answer | Refused:
-            # In a thread: the first rendering reads the table of models.
+            # In a thread: the first rendering reads the table of models, and images take their time.
             body = await asyncio.to_thread(self.render, plan, model=model)
             return await self._connection.post(f"{self._version}messages", body, model=model)
 
@@ -112,6 +112,9 @@ def _block(piece: Piece) -> dict[str, Any]:
             return {"type": "tool_use", "id": _id(piece.id), "name": piece.name, "input": arguments_of(piece)}
         case ToolResult():
             return {"type": "tool_result", "tool_use_id": _id(piece.id), "content": piece.text}
+        case Attachment():
+            source = {"type": "base64", "media_type": piece.mime, "data": piece.base64}
+            return {"type": "image", "source": source}
         case str():
             return {"type": "text", "text": piece}
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.events import Delta
-from tui_chat.core.models import ToolCall, ToolResult, clean_surrogates
+from tui_chat.core.models import Attachment, ToolCall, ToolResult, clean_surrogates
 from tui_chat.core.ports import ModelCard
 from tui_chat.providers.exchange import Sleep, exchange
 from tui_chat.providers.gemini_stream import ContentStream
@@ -63,7 +63,9 @@ class GeminiProvider:
         path = f"{self._version}{_resource(model)}:streamGenerateContent?alt=sse"
 
         async def ask() -> Answer | Refused:
-            return await self._connection.post(path, self.render(plan, model=model), model=model)
+            # In a thread: images take their time.
+            body = await asyncio.to_thread(self.render, plan, model=model)
+            return await self._connection.post(path, body, model=model)
 
         return exchange(ask, ContentStream, sleep=self._sleep)
 
@@ -103,6 +105,8 @@ def _part(piece: Piece, names: Mapping[str, str]) -> dict[str, Any]:
         case ToolResult():
             name = names.get(piece.id, piece.id)
             return {"functionResponse": {"id": piece.id, "name": name, "response": {"output": piece.text}}}
+        case Attachment():
+            return {"inlineData": {"mimeType": piece.mime, "data": piece.base64}}
         case str():
             return {"text": piece}
 

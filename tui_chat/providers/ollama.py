@@ -91,7 +91,9 @@ class OllamaProvider:
     # -- asking ---------------------------------------------------------------------------
 
     async def _ask(self, plan: ContextPlan, model: str) -> Answer | Refused:
-        outcome = await self._connection.post("api/chat", self.render(plan, model=model), model=model)
+        # In a thread: images take their time.
+        body = await asyncio.to_thread(self.render, plan, model=model)
+        outcome = await self._connection.post("api/chat", body, model=model)
         return self._explained(outcome, model) if isinstance(outcome, Refused) else outcome
 
     def _explained(self, refused: Refused, model: str) -> Refused:
@@ -171,7 +173,9 @@ def _messages(payload: Sequence[PayloadMessage]) -> Iterator[Mapping[str, object
             yield {**said, "tool_calls": [_call(call) for call in message.calls]}
         for result in message.results:
             yield {**said, "content": result.text, "tool_name": names.get(result.id, ""), "tool_call_id": result.id}
-        if not message.calls and not message.results:
+        if message.images:
+            yield {**said, "images": [image.base64 for image in message.images]}
+        elif not message.calls and not message.results:
             yield said
 
 

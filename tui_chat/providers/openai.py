@@ -83,11 +83,12 @@ class OpenAIProvider:
     async def _ask(self, plan: ContextPlan, model: str) -> Answer | Refused:
         """One try; where the server only refuses the form, it is asked again in another, now and from now on."""
         while True:
-            body = self.render(plan, model=model)
+            # In a thread: images take their time.
+            body = await asyncio.to_thread(self.render, plan, model=model)
             outcome = await self._connection.post("chat/completions", body, model=model)
             if isinstance(outcome, Answer) or not self._learns_from(outcome):
                 return outcome
-            if self.render(plan, model=model) == body:  # it had all that already
+            if await asyncio.to_thread(self.render, plan, model=model) == body:  # it had all that already
                 return outcome
 
     def _learns_from(self, refused: Refused) -> bool:
@@ -121,8 +122,18 @@ def _messages(message: PayloadMessage) -> Iterator[Mapping[str, object]]:
     elif message.calls:
         calls = [_call(call) for call in message.calls]
         yield {"role": message.role.value, "content": message.content or None, "tool_calls": calls}
+    elif message.images:
+        yield {"role": message.role.value, "content": list(_parts(message))}
     else:
         yield {"role": message.role.value, "content": message.content}
+
+
+def _parts(message: PayloadMessage) -> Iterator[Mapping[str, object]]:
+    """Images before the text, as other services advise; the models behind this dialect are often theirs."""
+    for image in message.images:
+        yield {"type": "image_url", "image_url": {"url": f"data:{image.mime};base64,{image.base64}"}}
+    if message.content.strip():  # services refuse an empty one
+        yield {"type": "text", "text": message.content}
 
 
 def _call(call: ToolCall) -> Mapping[str, object]:
@@ -139,7 +150,8 @@ def _in_turns(payload: Sequence[PayloadMessage]) -> Sequence[PayloadMessage]:
     for message in payload:
         last = merged[-1] if merged else None
         if last and last.role is message.role and _is_plain(last) and _is_plain(message):
-            merged[-1] = replace(last, content=f"{last.content}{BETWEEN}{message.content}")
+            texts = [text for text in (last.content, message.content) if text]
+            merged[-1] = replace(last, content=BETWEEN.join(texts), images=(*last.images, *message.images))
         else:
             merged.append(message)
     return merged

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tui_chat.core.context import PayloadMessage
-from tui_chat.core.models import Role, ToolCall, ToolResult
+from tui_chat.core.models import Attachment, Role, ToolCall, ToolResult
 from tui_chat.providers.refusals import parse_json
 
-Piece = str | ToolCall | ToolResult
+Piece = str | Attachment | ToolCall | ToolResult
+"""An attachment is an image."""
 
 BETWEEN = "\n\n"
 """What keeps two messages apart that go out as one: a blank line."""
@@ -32,7 +33,10 @@ def system_of(payload: Sequence[PayloadMessage]) -> str:
 
 
 def turns_of(payload: Sequence[PayloadMessage]) -> list[Turn]:
-    """Everything but the system prompt. Messages of nothing but white space are left out: services refuse them."""
+    """Everything but the system prompt. Messages of nothing but white space are left out: services refuse them.
+
+    Images stand before their message's text, as Anthropic and Google advise.
+    """
     turns: list[Turn] = []
     for message in payload:
         pieces = tuple(_pieces(message))
@@ -61,6 +65,7 @@ def arguments_of(call: ToolCall) -> dict[str, Any]:
 def _pieces(message: PayloadMessage) -> Iterator[Piece]:
     if message.role is Role.SYSTEM:
         return
+    yield from message.images
     if message.content.strip() and not message.results:  # else the text only repeats them
         yield message.content
     yield from message.calls
