@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import FixedClock, ScriptedProvider
+from tests.fakes import FixedClock, ScriptedProvider, answer
 from tests.ui.chat_app import Chat, World
 from tui_chat.core.clock import MINUTE, from_rfc3339, to_rfc3339
 from tui_chat.core.secret import Secret
@@ -74,9 +74,9 @@ def picture(request: pytest.FixtureRequest) -> Picture:
     return compare
 
 
-def a_world() -> World:
+def a_world(provider: ScriptedProvider | None = None) -> World:
     """A computer on a certain day, with four conversations."""
-    world = World(ScriptedProvider())
+    world = World(provider or ScriptedProvider())
     world.now = FixedClock(NOW)
     return world
 
@@ -239,3 +239,40 @@ async def test_the_inspector(picture: Picture) -> None:
         await chat.pilot.pause(0.3)
 
         picture("inspector", chat.app)
+
+
+async def test_what_the_model_remembers(picture: Picture) -> None:
+    world = a_world()
+    await fill(world)
+    async with world.app(size=(110, 34), conversation="Thesis notes") as chat:
+        chat.screen.prompt.insert("What was the answer to question 3?")
+        await show(chat, "8 of 28 earlier messages are not sent")
+        await chat.screen.run_action("memory")
+        await chat.until_seen("older ones found relevant")
+        await chat.pilot.pause(0.3)
+
+        picture("memory", chat.app)
+
+
+SUMMARY = """\
+Goal: find out which questions the thesis answers.
+Facts: question 1 to question 4 were asked and answered in order; the third one matters most.
+Open: whether question 5 belongs to the second chapter."""
+
+
+async def test_a_summary(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = a_world(ScriptedProvider(answer(SUMMARY)))
+    await fill(world)
+    async with world.app(size=(110, 34), conversation="Thesis notes") as chat:
+        monkeypatch.setattr(chat.services.summaries, "_now", world.now)
+        await chat.screen.run_action("memory")
+        await chat.until_seen("would be offered first")
+        await chat.press("down", "down", "enter")
+        await chat.until_seen("not summarised yet")
+        await chat.send("Sum up what we found.")
+        await chat.until_seen("Summary of older messages")
+        await chat.press("ctrl+r")
+        await chat.until_seen("ctrl+s uses it as it stands")
+        await chat.pilot.pause(0.3)
+
+        picture("summary", chat.app)

@@ -17,9 +17,10 @@ from tui_chat.core.errors import BadInput, KeyringLocked
 from tui_chat.core.models import MemorySettings, ModelRef
 from tui_chat.core.ports import ModelCard
 from tui_chat.core.secret import Secret
-from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.core.settings import Caps, Endpoint, Settings
 from tui_chat.ui.screens.settings import SettingsScreen
-from tui_chat.ui.screens.settings_rows import stepped
+from tui_chat.ui.screens.settings_rows import stepped, with_cap
+from tui_chat.ui.strategies import STRATEGIES
 
 OPENAI = Endpoint("openai", "https://api.openai.com/v1")
 # Lines from the top, headings not counted: model, openai, add, strategy, at most, theme, thinking, enter, ...
@@ -101,6 +102,86 @@ async def test_the_full_strategy_is_explained_and_has_no_number() -> None:
         assert "full" == world.fake_program.settings.memory.strategy
         assert "all messages, or nothing where they do not fit" in seen(app)
         assert "At most" not in seen(app)
+
+
+async def test_where_retrieval_looks_is_asked_only_with_retrieval_and_all_only_by_choice() -> None:
+    async with settings() as (world, app, pilot):
+        assert "Looks in" not in seen(app)
+        await burst(pilot, *["down"] * STRATEGY, "left")
+        before = seen(app)
+        await burst(pilot, *["down"] * 3, "right")
+        await saved(pilot)
+
+        assert MemorySettings("retrieval", scope="all") == world.fake_program.settings.memory
+        assert "this conversation" in before
+        assert "all conversations" in seen(app)
+        assert "with the title it comes from" in words(app)
+
+
+async def test_every_strategy_is_reached_by_stepping_and_explained() -> None:
+    async with settings() as (world, app, pilot):
+        await burst(pilot, *["down"] * STRATEGY)
+        found = []
+        for _ in STRATEGIES:
+            await burst(pilot, "right")
+            await saved(pilot)
+            found.append(world.fake_program.settings.memory.strategy)
+            assert STRATEGIES[found[-1]][1] in words(app)
+
+        assert [*list(STRATEGIES)[1:], "window"] == found
+
+
+@pytest.mark.parametrize(
+    ("line", "typed", "name", "cap", "shown"),
+    [
+        (0, "5,000", "conversation_tokens", 5_000, "5,000"),
+        (2, "2000000", "month_tokens", 2_000_000, "2,000,000"),
+        (3, "$0.25", "conversation_usd", 0.25, "$0.25"),
+        (5, "10", "month_usd", 10.0, "$10.00"),
+        (4, ".002", "day_usd", 0.002, "$0.002"),
+    ],
+)
+async def test_a_limit_is_typed_and_holds(line: int, typed: str, name: str, cap: float, shown: str) -> None:
+    async with settings() as (world, app, pilot):
+        await burst(pilot, *["down"] * (CAPS + line))
+        assert "no limit" in seen(app)
+        await burst(pilot, "enter")
+        await burst(pilot, *typed, "enter")
+        await saved(pilot)
+
+        assert replace(Caps(), **{name: cap}) == world.fake_program.settings.caps  # type: ignore[arg-type]
+        assert shown in seen(app)
+
+
+async def test_an_empty_limit_is_none_again() -> None:
+    world = World(Settings(endpoints=(OPENAI,), caps=Caps(conversation_tokens=5_000)))
+    async with settings(world) as (_, app, pilot):
+        await burst(pilot, *["down"] * CAPS, "enter")
+        assert "Empty: no limit." in seen(app)
+        await burst(pilot, "backspace", "enter")
+        await saved(pilot)
+
+        assert Caps() == world.fake_program.settings.caps
+
+
+@pytest.mark.parametrize("typed", ["0", "-5", "many", "1.5", "9" * 20])
+async def test_what_is_no_limit_is_said_and_nothing_is_saved(typed: str) -> None:
+    async with settings() as (world, app, pilot):
+        await burst(pilot, *["down"] * CAPS, "enter")
+        await burst(pilot, *typed, "enter")
+        assert "A number above 0, or nothing for no limit." in seen(app)
+        await burst(pilot, "escape")
+        await saved(pilot)
+
+        assert Caps() == world.fake_program.settings.caps
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "0", "-0.01", "1e300", "$", "$-1", "1,2,", "½"])
+def test_a_limit_in_dollars_is_a_number_above_nothing_or_none(text: str) -> None:
+    changed = with_cap(Caps(day_usd=1.0), "day_usd", text)
+
+    assert changed in (None, Caps(), Caps(day_usd=12.0))
+    assert (changed == Caps(), changed == Caps(day_usd=12.0)) == (text == "$", text == "1,2,")
 
 
 async def test_themes_are_tried_on_in_the_list_and_escape_takes_them_back() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,7 @@ class MemoryScreen(ModalScreen[MemorySettings | None]):
     DEFAULT_CSS = """
     MemoryScreen {
         align: center middle;
-        & Card { width: 88; }
+        & Card { width: 84; }
         & #refused { color: $text-error; margin-bottom: 1; display: none; &.-on { display: block; } }
         & #details { margin-top: 1; color: $text-muted; }
     }
@@ -81,7 +81,7 @@ class MemoryScreen(ModalScreen[MemorySettings | None]):
         self._facts = facts
         self._refused = refused
         self._names = [name for name in STRATEGIES if not refused or name != memory.strategy]
-        self._effects: dict[str, str] = {}
+        self._effects: dict[str, Sequence[str]] = {}
 
     def compose(self) -> ComposeResult:
         refusal = Static("", markup=False, id="refused")
@@ -112,17 +112,18 @@ class MemoryScreen(ModalScreen[MemorySettings | None]):
         trims = {"exact": "one by one, as each new one comes", "blocks": "half of them at once, then none for a while"}
         scope = "this conversation" if memory.scope == "conversation" else "all of your conversations"
         lines = (
-            f"+ -  The newest: at most {memory.max_messages:,} messages, and no more than fit the model",
-            f"t    Older ones go {trims.get(memory.trim, memory.trim)}",
-            f"a    Retrieval looks in {scope}",
+            ("+ -", f"The newest: at most {memory.max_messages:,} messages, and no more than fit the model"),
+            ("t", f"Older ones go {trims.get(memory.trim, memory.trim)}"),
+            ("a", f"Retrieval looks in {scope}"),
         )
-        self.details.update(plain("\n".join(lines)))
+        told = [Content.assemble((f"{key:<5}", "bold $accent"), plain(text)) for key, text in lines]
+        self.details.update(Content("\n").join(told))
 
     def _line(self, name: str) -> Content:
         title, meaning = STRATEGIES[name]
         mark = "●" if name == self._memory.strategy else "○"
-        effect = clean_line(self._effects.get(name, "…"))
-        return Content.assemble(f"{mark} ", (title, "bold"), f": {meaning}\n", (f"    {effect}", "$text-muted"))
+        effects = "".join(f"\n    {clean_line(line)}" for line in self._effects.get(name, ("…",)))
+        return Content.assemble(f"{mark} ", (title, "bold"), f": {meaning}", (effects, "dim"))
 
     # -- trying -----------------------------------------------------------------------------------
 
@@ -133,18 +134,20 @@ class MemoryScreen(ModalScreen[MemorySettings | None]):
             try:
                 self._effects[name] = self._effect(await self._look(replace(self._memory, strategy=name)))
             except TuiChatError as error:
-                self._effects[name] = str(error)
+                self._effects[name] = (str(error),)
             if self not in self.app.screen_stack:
                 return  # chosen meanwhile
             self._draw()
 
-    def _effect(self, plan: ContextPlan) -> str:
+    def _effect(self, plan: ContextPlan) -> Sequence[str]:
+        """What would be sent, and what becomes of the rest; a line each."""
         if plan.error is not None:
-            return error_sentence(plan.error)
-        said = [gauge_sentence(plan), *filter(None, map(_about, plan.warnings))]
+            return (error_sentence(plan.error),)
+        # Whether the window is only assumed the gauge below the prompt says.
+        said = gauge_sentence(replace(plan, budget=replace(plan.budget, assumed=False)))
         if (price := price_of(self._facts, plan.totals.tokens)) is not None:
-            said.append(price_sentence(price))
-        return " · ".join(said)
+            said = f"{said} · {price_sentence(price)}"
+        return said, *filter(None, map(_about, plan.warnings))
 
     # -- what the keys do --------------------------------------------------------------------------
 
@@ -190,9 +193,9 @@ def _about(warning: Warning) -> str:
         case "summarised":
             return f"{warning.count:,} only as a summary"
         case "not_found" if warning.found:
-            return f"{warning.found:,} of them found relevant"
+            return f"{warning.found:,} older ones found relevant"
         case "not_found":
-            return "nothing relevant found"
+            return "nothing relevant found in older ones"
         case "not_searched" if warning.why == "building":
             return "the index is being built"
     return ""

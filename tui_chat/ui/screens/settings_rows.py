@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from tui_chat.core.prices import money
 from tui_chat.core.settings import Caps, Endpoint, Settings
 from tui_chat.ui.screens.reach import whereto
 from tui_chat.ui.strategies import STRATEGIES
@@ -80,6 +81,9 @@ def stepped(settings: Settings, name: str, step: int, *, themes: Sequence[str]) 
             return replace(settings, memory=replace(memory, max_messages=number))
         case "trim":
             return replace(settings, memory=replace(memory, trim="exact" if memory.trim == "blocks" else "blocks"))
+        case "scope":
+            scope = "conversation" if memory.scope == "all" else "all"
+            return replace(settings, memory=replace(memory, scope=scope))
         case "theme":
             place = themes.index(settings.theme) if settings.theme in themes else 0
             return replace(settings, theme=themes[(place + step) % len(themes)])
@@ -133,6 +137,12 @@ _TRIMS = {
 """The figures: chats of 200 turns with a window of 20 messages, simulated."""
 
 
+_SCOPES = {
+    "conversation": ("this conversation", "Only the conversation in which you ask is searched."),
+    "all": ("all conversations", "What you said and were told elsewhere is quoted too, with the title it comes from."),
+}
+
+
 def _memory(settings: Settings) -> list[Line]:
     memory = settings.memory
     title, meaning = STRATEGIES.get(memory.strategy, (memory.strategy, ""))
@@ -151,6 +161,8 @@ def _memory(settings: Settings) -> list[Line]:
         chosen.append(Line("At most", "max_messages", f"{memory.max_messages:,} messages", hint, Does.NUMBER))
     if memory.strategy in ("window", "retrieval"):
         chosen.append(Line("Trimming", "trim", *_TRIMS[memory.trim], Does.STEP))
+    if memory.strategy == "retrieval":
+        chosen.append(Line("Looks in", "scope", *_SCOPES[memory.scope], Does.STEP))
     return chosen
 
 
@@ -179,7 +191,7 @@ def _caps(caps: Caps) -> list[Line]:
 def _cap(value: float | None) -> str:
     if value is None:
         return "no limit"
-    return f"{value:,}" if isinstance(value, int) else f"${value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) else money(value)
 
 
 def with_cap(caps: Caps, name: str, text: str) -> Caps | None:

@@ -97,7 +97,7 @@ class SummaryScreen(ModalScreen[Answer | None]):
     SummaryScreen {
         align: center middle;
         & > Vertical { width: 96; max-width: 100%; height: 90%; border: round $primary 60%; border-title-style: bold;
-            background: $background; padding: 1 2 0 2; }
+            border-title-color: $foreground; background: $background; padding: 1 2 0 2; }
         & #said { height: auto; margin-bottom: 1; }
         & SummaryEditor { height: 2fr; min-height: 3; }
         & #sources { height: 1fr; margin-top: 1; border-top: solid $primary 30%; color: $text-muted;
