@@ -425,7 +425,7 @@ class TestAnthropic(HostileStreams):
             found = await provider.models()
             await provider.close()
 
-        assert (ModelCard("claude-opus-5", 1_000_000), ModelCard("claude-old")) == found
+        assert (ModelCard("claude-opus-5", 1_000_000, takes_images=True), ModelCard("claude-old")) == found
         assert "/v1/models?limit=1000" == server.last.path
         assert {"x-api-key", "anthropic-version"} <= server.last.headers.keys()
 
@@ -458,6 +458,7 @@ MODELS = {
             "lifecycle": "active",
             "max_input_tokens": 1_000_000,
             "max_tokens": 128_000,
+            "capabilities": {"image_input": {"supported": True}},
         },
         {
             "type": "model",
@@ -546,7 +547,14 @@ async def test_the_official_sdk_lists_the_same_models() -> None:
 
     async with Loopback(Reply.json(MODELS)) as server:
         client = anthropic.AsyncAnthropic(base_url=server.url.removesuffix("/v1"), api_key="k", max_retries=0)
-        theirs = [ModelCard(each.id, each.max_input_tokens) async for each in client.models.list(limit=1000)]
+        theirs = [
+            ModelCard(
+                each.id,
+                each.max_input_tokens,
+                takes_images=each.capabilities.image_input.supported if each.capabilities else None,
+            )
+            async for each in client.models.list(limit=1000)
+        ]
         await client.close()
         path = server.last.path
         provider = TestAnthropic().open(server.url)

@@ -135,7 +135,28 @@ async def test_models_that_cannot_chat_are_not_offered() -> None:
 
     server = Ollama(tags, {"talks": facts(), "paints": facts(capabilities=["image"]), "old": facts()})
 
-    assert (ModelCard("talks", 4096), ModelCard("old", 4096)) == await models_of(server)
+    assert (ModelCard("talks", 4096, takes_images=False), ModelCard("old", 4096)) == await models_of(server)
+
+
+@pytest.mark.parametrize(
+    ("in_list", "described", "takes_images"),
+    [
+        (["completion", "vision"], None, True),
+        (["completion"], None, False),
+        ([], None, None),
+        ("vision", None, None),
+        (None, ["completion", "vision"], True),
+        (["completion", "vision"], ["completion"], False),
+        (["completion", "vision"], [], True),
+    ],
+)
+async def test_a_model_takes_images_where_its_server_says_that_it_sees(
+    in_list: Any, described: Any, takes_images: bool | None
+) -> None:
+    listed = tag("m") if in_list is None else tag("m", capabilities=in_list)
+    server = Ollama([listed], {"m": facts() if described is None else facts(capabilities=described)})
+
+    assert (ModelCard("m", 4096, takes_images=takes_images),) == await models_of(server)
 
 
 async def test_a_model_is_described_once_until_it_changes() -> None:

@@ -389,6 +389,48 @@ class TestOpenAI(HttpProviderContract):
         assert (ModelCard("a/b", window), ModelCard("c")) == await self.list_models(server)
 
     @pytest.mark.parametrize(
+        ("entry", "takes_images"),
+        [
+            ({"architecture": {"input_modalities": ["text", "image"]}}, True),  # OpenRouter, llama.cpp
+            ({"architecture": {"input_modalities": ["text"]}}, False),
+            ({"architecture": {"modality": "text->text"}}, None),
+            ({"architecture": "text", "capabilities": ["completion"]}, None),
+            ({"capabilities": {"image_input": {"supported": False}}}, False),  # Anthropic
+            ({"capabilities": {"image_input": {"supported": "yes"}}}, None),
+            ({}, None),
+        ],
+    )
+    async def test_whether_a_model_takes_images_is_found_where_a_server_says_it(
+        self, entry: dict[str, Any], takes_images: bool | None
+    ) -> None:
+        server = Loopback(Reply.json({"object": "list", "data": [{"id": "a", **entry}]}))
+
+        assert (ModelCard("a", takes_images=takes_images),) == await self.list_models(server)
+
+    @pytest.mark.parametrize(
+        ("path", "value"),
+        [
+            (
+                "/api/v1/models",
+                {
+                    "models": [
+                        {"key": "m", "type": "llm", "capabilities": {"vision": True}, "loaded_instances": []},
+                        {"key": "n", "type": "llm", "capabilities": {"vision": False}},
+                        {"key": "o", "type": "llm"},
+                    ]
+                },
+            ),
+            ("/api/v0/models", {"data": [{"id": "m", "type": "vlm"}, {"id": "n", "type": "llm"}, {"id": "o"}]}),
+        ],
+    )
+    async def test_lm_studio_is_asked_what_takes_images(self, path: str, value: Any) -> None:
+        plain = Reply.json({"data": [{"id": name, "owned_by": "organization_owner"} for name in "mno"]})
+
+        found = await self.list_models(Loopback(routes={"/v1/models": plain, path: Reply.json(value)}))
+
+        assert [True, False, None] == [card.takes_images for card in found]
+
+    @pytest.mark.parametrize(
         ("path", "value"),
         [
             (

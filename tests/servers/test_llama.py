@@ -62,7 +62,7 @@ async def test_usage_counts_the_prompts_tokens(chat: OpenAIProvider) -> None:
 
 
 async def test_the_context_window_is_learned_with_the_models(chat: OpenAIProvider) -> None:
-    assert [ModelCard("tiny-chat", 256)] == list(await chat.models())
+    assert [ModelCard("tiny-chat", 256, takes_images=False)] == list(await chat.models())
 
 
 async def test_an_overflow_is_understood_with_both_numbers(chat: OpenAIProvider) -> None:
@@ -85,7 +85,7 @@ async def test_discovery_finds_it_by_what_it_says(chat_url: str) -> None:
     (found,) = await discover([port])
 
     assert ("llama.cpp", chat_url) == (found.kind, found.base_url)
-    assert (ModelCard("tiny-chat", 256),) == found.models
+    assert (ModelCard("tiny-chat", 256, takes_images=False),) == found.models
 
 
 async def test_thinking_is_told_apart() -> None:

@@ -62,7 +62,7 @@ async def test_usage_counts_the_prompts_tokens_cached_or_not(chat: Provider) -> 
 
 
 async def test_the_context_window_is_learned_with_the_models(chat: Provider) -> None:
-    assert [ModelCard("tiny-chat", 256)] == list(await chat.models())
+    assert [ModelCard("tiny-chat", 256, takes_images=False)] == list(await chat.models())
 
 
 async def test_an_overflow_is_understood_with_both_numbers(chat: Provider) -> None:

@@ -80,7 +80,7 @@ async def test_it_is_known_by_its_name_and_window(llama: LlamaCpp, model: Path) 
     running = await llama.start(await llama.read(model), context_window=256)
     service = provider(running)
 
-    assert [ModelCard("Tiny-Q4", 256)] == list(await service.models())
+    assert [ModelCard("Tiny-Q4", 256, takes_images=False)] == list(await service.models())
     assert ("Tiny-Q4", 256, CTX) == (running.model, running.context_window, running.file.trained_window)
     await service.close()
 

@@ -25,11 +25,13 @@ class ModelCard:
     """A model as its server describes it; ``context_window`` in tokens where the server says it.
 
     ``runs_at`` is the host that the server hands everything on to, for a model that it does not run itself.
+    ``takes_images`` is None where the server does not say.
     """
 
     name: str
     context_window: int | None = None
     runs_at: str = ""
+    takes_images: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

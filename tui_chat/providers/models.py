@@ -27,14 +27,20 @@ def entries(value: Any) -> tuple[Mapping[str, Any], ...] | None:
     return described if described or not data else None
 
 
-def cards(described: tuple[Mapping[str, Any], ...], windows: Mapping[str, int] | None = None) -> tuple[ModelCard, ...]:
-    """A card for each; ``windows`` are context windows learned elsewhere, by the server's own name."""
-    known = windows or {}
+def cards(
+    described: tuple[Mapping[str, Any], ...],
+    windows: Mapping[str, int] | None = None,
+    sees: Mapping[str, bool] | None = None,
+) -> tuple[ModelCard, ...]:
+    """A card for each; what was learned elsewhere, by the server's own name: ``windows``, and what ``sees`` images."""
+    known, eyes = windows or {}, sees or {}
     found: dict[str, ModelCard] = {}
     for entry in described:
         name = clean(entry["id"], limit=LONGEST_NAME)
         if name:
-            found.setdefault(name, ModelCard(name, context_window(entry) or known.get(entry["id"])))
+            window, images = context_window(entry) or known.get(entry["id"]), takes_images(entry)
+            images = eyes.get(entry["id"]) if images is None else images
+            found.setdefault(name, ModelCard(name, window, takes_images=images))
     return tuple(found.values())
 
 
@@ -51,23 +57,57 @@ def context_window(entry: Mapping[str, Any]) -> int | None:
     return next(filter(None, map(_tokens, said)), None)
 
 
+def takes_images(entry: Mapping[str, Any]) -> bool | None:
+    """Whether it takes images, where the server says so."""
+    modalities = _inside(entry, "architecture", "input_modalities")  # OpenRouter, llama.cpp
+    if isinstance(modalities, list):
+        return "image" in modalities
+    said = _inside(entry, "capabilities", "image_input", "supported")  # Anthropic
+    return said if isinstance(said, bool) else None
+
+
+def lm_studio_sees(value: Any) -> dict[str, bool]:
+    """Which models take images, from LM Studio's own list, of version 1 or 0."""
+    found = {}
+    for name, entry in _lm_studio(value):
+        vision = _inside(entry, "capabilities", "vision")
+        if isinstance(vision, bool):
+            found[name] = vision
+        elif "key" not in entry and entry.get("type") in ("llm", "vlm"):  # version 0; in 1 both kinds are an llm
+            found[name] = entry["type"] == "vlm"
+    return found
+
+
 def lm_studio_windows(value: Any) -> dict[str, int]:
     """Context windows from LM Studio's own list, of version 1 or 0: those of loaded models only."""
     return dict(_loaded(value))
 
 
-def _loaded(value: Any) -> Iterator[tuple[str, int]]:
+def _lm_studio(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     lists = (value.get("models"), value.get("data")) if isinstance(value, dict) else ()
     for entry in (entry for each in lists if isinstance(each, list) for entry in each if isinstance(entry, dict)):
         name = entry.get("key") or entry.get("id")
+        if isinstance(name, str):
+            yield name, entry
+
+
+def _loaded(value: Any) -> Iterator[tuple[str, int]]:
+    for name, entry in _lm_studio(value):
         instances = entry.get("loaded_instances")
         configs = (
             [each.get("config") for each in instances if isinstance(each, dict)] if isinstance(instances, list) else []
         )
         said = [config.get("context_length") for config in configs if isinstance(config, dict)]
         tokens = next(filter(None, map(_tokens, (*said, entry.get("loaded_context_length")))), None)
-        if isinstance(name, str) and tokens:
+        if tokens:
             yield name, tokens
+
+
+def _inside(value: Any, *names: str) -> Any:
+    """What stands there in objects within objects; None where one is none."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _tokens(value: object) -> int | None:

@@ -26,12 +26,16 @@ _NUM_CTX = re.compile(r"^\s*num_ctx\s+(\d{1,9})\s*$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model of ``/api/tags``; ``digest`` changes whenever the model does, ``runs_at`` is the host of its cloud."""
+    """A model of ``/api/tags``; ``digest`` changes whenever the model does, ``runs_at`` is the host of its cloud.
+
+    ``takes_images`` is None where an older server does not say.
+    """
 
     name: str
     digest: str = ""
     runs_at: str = ""
     can_chat: bool = True
+    takes_images: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Shown:
     num_ctx: int | None = None
     trained: int | None = None
     can_chat: bool = True
+    takes_images: bool | None = None
 
 
 def listed(value: Any) -> tuple[Listed, ...] | None:
@@ -67,7 +72,9 @@ def shown(value: Any) -> Shown:
     facts = value if isinstance(value, dict) else {}
     parameters = facts.get("parameters")
     said = _NUM_CTX.findall(parameters) if isinstance(parameters, str) else []
-    return Shown(_tokens(int(said[-1])) if said else None, _trained(facts.get("model_info")), _can_chat(facts))
+    return Shown(
+        _tokens(int(said[-1])) if said else None, _trained(facts.get("model_info")), _can_chat(facts), _sees(facts)
+    )
 
 
 def cards(models: Iterable[tuple[Listed, Shown | None, int | None]]) -> tuple[ModelCard, ...]:
@@ -76,7 +83,9 @@ def cards(models: Iterable[tuple[Listed, Shown | None, int | None]]) -> tuple[Mo
     for model, shown, loaded in models:
         name = clean(model.name, limit=LONGEST_NAME)
         if name:
-            found.setdefault(name, ModelCard(name, window(model, shown, loaded), runs_at=model.runs_at))
+            said = (each.takes_images for each in (shown, model) if each is not None and each.takes_images is not None)
+            card = ModelCard(name, window(model, shown, loaded), model.runs_at, next(said, None))
+            found.setdefault(name, card)
     return tuple(found.values())
 
 
@@ -103,7 +112,8 @@ def _listed(entry: Any) -> Listed | None:
     if not name:
         return None
     digest = entry.get("digest")
-    return Listed(name, digest if isinstance(digest, str) else "", runs_at=_runs_at(entry), can_chat=_can_chat(entry))
+    known = digest if isinstance(digest, str) else ""
+    return Listed(name, known, _runs_at(entry), can_chat=_can_chat(entry), takes_images=_sees(entry))
 
 
 def _runs_at(entry: Mapping[str, Any]) -> str:
@@ -123,6 +133,11 @@ def _can_chat(entry: Mapping[str, Any]) -> bool:
     """Not so for a model that only makes embeddings or pictures; an older server does not say."""
     said = entry.get("capabilities")
     return not isinstance(said, list) or not said or "completion" in said
+
+
+def _sees(entry: Mapping[str, Any]) -> bool | None:
+    said = entry.get("capabilities")
+    return "vision" in said if isinstance(said, list) and said else None
 
 
 def _trained(info: Any) -> int | None:

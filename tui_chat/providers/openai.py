@@ -17,7 +17,7 @@ from tui_chat.core.ports import ModelCard
 from tui_chat.providers.exchange import Sleep as Sleep
 from tui_chat.providers.exchange import exchange
 from tui_chat.providers.http import Answer, Connection, Refused
-from tui_chat.providers.models import LM_STUDIO, cards, entries, lm_studio_windows
+from tui_chat.providers.models import LM_STUDIO, cards, entries, lm_studio_sees, lm_studio_windows
 from tui_chat.providers.openai_stream import ChatStream
 from tui_chat.providers.refusals import not_this_dialect
 from tui_chat.providers.turns import BETWEEN, arguments_of
@@ -72,7 +72,7 @@ class OpenAIProvider:
             raise not_this_dialect(self._connection.speaker(url))
         found = cards(described)
         if found and all(entry.get("owned_by") == LM_STUDIO for entry in described):
-            return cards(described, await self._lm_studio_windows())
+            return cards(described, *await self._lm_studio())
         return found
 
     async def close(self) -> None:
@@ -101,17 +101,19 @@ class OpenAIProvider:
             return True
         return False
 
-    async def _lm_studio_windows(self) -> dict[str, int]:
-        """From its own list, beside the compatible one; empty where it has none, which only costs a figure."""
+    async def _lm_studio(self) -> tuple[dict[str, int], dict[str, bool]]:
+        """Windows, and what takes images, from its own list; empty where it has none, which only costs knowing."""
         root = self._connection.address.url.removesuffix("/v1")
+        sees: dict[str, bool] = {}
         for version in ("v1", "v0"):
             try:
-                windows = lm_studio_windows(await self._connection.get_json(f"{root}/api/{version}/models"))
+                listed = await self._connection.get_json(f"{root}/api/{version}/models")
             except ProviderError:
                 continue
-            if windows:
-                return windows
-        return {}
+            sees = sees or lm_studio_sees(listed)
+            if windows := lm_studio_windows(listed):
+                return windows, sees
+        return {}, sees
 
 
 def _messages(message: PayloadMessage) -> Iterator[Mapping[str, object]]:
