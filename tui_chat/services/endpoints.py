@@ -7,9 +7,8 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from tui_chat.core.address import is_address, read_address
 from tui_chat.core.clean import clean_line
 from tui_chat.core.errors import NoModel, Refused, TuiChatError
 from tui_chat.core.local import Running
@@ -26,6 +25,9 @@ from tui_chat.services.reaching import HERE
 from tui_chat.services.reaching import Reach as Reach
 from tui_chat.services.reaching import reach as reach
 from tui_chat.services.staying import keep_here, staying_here
+from tui_chat.services.windows import ASSUMED, unsaid_window
+from tui_chat.services.windows import ASSUMED_CONTEXT_WINDOW as ASSUMED_CONTEXT_WINDOW
+from tui_chat.services.windows import ContextWindow as ContextWindow
 
 GGUF = Endpoint(LOCAL_FILES, "http://127.0.0.1")
 """Model files of this computer; the port is their server's, another at each start."""
@@ -34,25 +36,11 @@ GUIDE = Endpoint("guide", "", dialect="guide")
 GUIDE_MODEL = ModelRef("guide", "guide")
 """The built-in offline guide: not an AI, needs nothing, contacts nobody."""
 
-ASSUMED_CONTEXT_WINDOW = 8192
-"""Tokens to go by where neither the user nor the server says how many a model takes."""
-
-OLLAMA_CONTEXT_WINDOW = 4096
-"""The same for Ollama, which is asked for so many with every request: its own default on most computers."""
-
 ASK_SECONDS = 3.0
 """How long a prompt may wait for the server to say its model's window."""
 
 _UNSAID = "unsaid"
 _FAVOURITES = "favourite-models"
-
-
-@dataclass(frozen=True, slots=True)
-class ContextWindow:
-    """How many tokens a model takes, and whether that is only assumed."""
-
-    tokens: int
-    assumed: bool
 
 
 class EndpointService:
@@ -323,11 +311,7 @@ class EndpointService:
             known = await self._store.value(f"window:{model}")
         if known is not None and known != _UNSAID:
             return ContextWindow(int(known), assumed=False)
-        if endpoint is not None and endpoint.dialect == "ollama":
-            # Not the table's: what a model can take is no reason to have a server take memory for it.
-            return ContextWindow(OLLAMA_CONTEXT_WINDOW, assumed=True)
-        listed = None if endpoint is None else await asyncio.to_thread(_listed_window, endpoint, model.name)
-        return ContextWindow(listed or ASSUMED_CONTEXT_WINDOW, assumed=listed is None)
+        return await asyncio.to_thread(unsaid_window, endpoint, model.name)
 
     @staticmethod
     async def _window_of_file(local: LocalModelService, name: str, *, start: bool) -> ContextWindow:
@@ -337,7 +321,7 @@ class EndpointService:
             with suppress(TuiChatError):  # the prompt that needs it says what is wrong
                 running = await local.ready(name)
         if running is None or running.model != name:
-            return ContextWindow(ASSUMED_CONTEXT_WINDOW, assumed=True)
+            return ASSUMED
         return ContextWindow(running.context_window, assumed=False)
 
     async def _ask_window(self, endpoint: Endpoint, model: ModelRef) -> None:
@@ -379,18 +363,6 @@ class EndpointService:
 
 def _is_near(endpoint: Endpoint) -> bool:
     return reach(endpoint) in (Reach.LOCAL, Reach.LAN)
-
-
-def _listed_window(endpoint: Endpoint, name: str) -> int | None:
-    """What the shipped table says of a model at that address; nothing of local ones, which name models freely."""
-    # Imported here: only a model whose server does not say needs the table.
-    from tui_chat.core import catalogue
-
-    if endpoint.dialect == GUIDE.dialect or not is_address(endpoint.base_url):
-        return None
-    facts = catalogue.find(name, endpoint_host=read_address(endpoint.base_url).host)
-    window = facts.context_window if facts else None
-    return window if window and is_context_window(window) else None
 
 
 def _unconfirmed(endpoint: Endpoint) -> Refused:
