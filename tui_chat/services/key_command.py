@@ -37,7 +37,7 @@ async def printed_key(endpoint: Endpoint, *, seconds: float = COMMAND_SECONDS) -
     said = f"The command for the key of {endpoint.name!r}"
     # A pipe of our own: that of asyncio would let nobody end before whoever holds its other end.
     ours, its = os.pipe()
-    printed = bytearray()
+    printed = _Printed()
     with os.fdopen(ours, "rb") as output:
         try:
             process = await _start(endpoint, its)
@@ -55,10 +55,24 @@ async def printed_key(endpoint: Endpoint, *, seconds: float = COMMAND_SECONDS) -
             await _end(process, reading)
     if code != 0:
         raise Unauthorized(f"{said} failed (exit code {code}).", hint=_try(endpoint))
-    key = Secret(bytes(printed.partition(b"\n")[0].strip()))
-    if not key:
+    if not (key := printed.first_line()):
         raise Unauthorized(f"{said} printed no key.", hint=_try(endpoint))
     return key
+
+
+class _Printed:
+    """The beginning of what a command printed; no repr shows it."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def take(self, piece: bytes) -> bool:
+        """Keep what belongs to the beginning; whether there may be more."""
+        self._bytes += piece[: LONGEST_KEY - len(self._bytes)]
+        return bool(piece)
+
+    def first_line(self) -> Secret:
+        return Secret(bytes(self._bytes.partition(b"\n")[0].strip()))
 
 
 async def _start(endpoint: Endpoint, output: int) -> asyncio.subprocess.Process:
@@ -78,21 +92,22 @@ async def _start(endpoint: Endpoint, output: int) -> asyncio.subprocess.Process:
         ) from error
 
 
-async def _read(output: BinaryIO, into: bytearray) -> None:
+async def _read(output: BinaryIO, printed: _Printed) -> None:
     """Take what is printed until its end: the beginning is kept, the rest is read so that the command can end."""
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), output
     )
     try:
-        while piece := await reader.read(LONGEST_KEY):
-            into += piece[: LONGEST_KEY - len(into)]
+        while printed.take(await reader.read(LONGEST_KEY)):
+            pass
     finally:
         transport.close()
 
 
 async def _end(process: asyncio.subprocess.Process, reading: asyncio.Task[None]) -> None:
     reading.cancel()
+    await asyncio.wait({reading})  # before its pipe is closed, which another file's number may then have
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # its own session: what it started is in its group
