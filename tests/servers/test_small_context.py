@@ -290,7 +290,6 @@ async def test_a_refusal_is_told_with_its_numbers_learned_from_and_asked_again_o
     assert again.counted < CTX
 
 
-@pytest.mark.xfail(reason="the user's figure holds although the server has refused it", strict=True)
 async def test_a_figure_of_the_user_s_that_the_server_refuses_does_not_hold_any_longer(url: str) -> None:
     with relay_to(url) as relay:
         async with talk_with(relay, context_window=8192) as talk:

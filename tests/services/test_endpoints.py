@@ -407,3 +407,17 @@ async def test_where_the_server_does_not_say_the_shipped_table_does(store: Conve
     assert facts is not None
     assert (cloud.tokens, cloud.assumed) == (facts.context_window, False)
     assert (local.tokens, local.assumed) == (8192, True)
+
+
+async def test_a_refused_figure_of_the_user_s_holds_again_when_they_change_it(store: ConversationStore) -> None:
+    model = ModelRef("home", "m")
+    desk = Desk(store, Endpoint("home", "http://127.0.0.1:8080/v1", context_window=8192))
+    await desk.service.learn_limit(model, 512)
+    refused = await desk.service.window(model)
+
+    desk.settings = replace(
+        desk.settings, endpoints=(Endpoint("home", "http://127.0.0.1:8080/v1", context_window=4096),)
+    )
+
+    assert 512 == refused.tokens
+    assert 4096 == (await desk.service.window(model)).tokens

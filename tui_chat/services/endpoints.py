@@ -302,7 +302,7 @@ class EndpointService:
         if endpoint is None and model.endpoint == GGUF.name and self._local is not None:
             return await self._window_of_file(self._local, model.name, start=ask)
         if endpoint is not None and endpoint.context_window:
-            return ContextWindow(endpoint.context_window, assumed=False)
+            return ContextWindow(await self._unrefused(model, endpoint.context_window), assumed=False)
         known = await self._store.value(f"window:{model}")
         if ask and endpoint is not None and conversation_id is not None and await self.stays_here(conversation_id):
             ask = reach(endpoint, model.name) in HERE
@@ -343,6 +343,22 @@ class EndpointService:
         """The server said how many tokens this model takes; a number that no model has is not believed."""
         if is_context_window(tokens) and await self._store.value(f"window:{model}") != str(tokens):
             await self._store.set_value(f"window:{model}", str(tokens))
+
+    async def learn_limit(self, model: ModelRef, tokens: int) -> None:
+        """The server refused a prompt and said what it takes: that holds against a larger figure of the user's.
+
+        Until the user changes it: they may have started the server anew.
+        """
+        await self.learn_window(model, tokens)
+        endpoint = next((each for each in self.all() if each.name == model.endpoint), None)
+        figure = endpoint.context_window if endpoint else None
+        if figure and is_context_window(tokens) and tokens < figure:
+            await self._store.set_value(f"refused:{model}", json.dumps([figure, tokens]))
+
+    async def _unrefused(self, model: ModelRef, figure: int) -> int:
+        """The user's figure, or what the server said when it refused that one."""
+        refused, limit = json.loads(await self._store.value(f"refused:{model}") or "[0, 0]")
+        return int(limit) if refused == figure else figure
 
     # -- inside -------------------------------------------------------------------------------
 

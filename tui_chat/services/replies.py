@@ -175,7 +175,7 @@ class Replies:
     ) -> None:
         """The refusal may say what the model takes, and how many tokens it counted."""
         if error.limit:
-            await self._endpoints.learn_window(model, error.limit)
+            await self._endpoints.learn_limit(model, error.limit)
         if saved and error.needed:
             await self._planning.learn(asked.conversation.id, model, plan, error.needed)
 

@@ -198,7 +198,7 @@ class SummaryService:
                     await answer.take(delta, asked.emit)
         except ContextTooLong as error:
             if error.limit:
-                await self._endpoints.learn_window(model, error.limit)
+                await self._endpoints.learn_limit(model, error.limit)
             raise
         finally:
             # Whatever became of it, it went out; a second cancel must not cut the entry.
