@@ -27,6 +27,7 @@ from tui_chat.core.context import (
     Limit,
     PayloadMessage,
     PlanError,
+    Quotation,
     Reason,
     TokenBudget,
     Totals,
@@ -34,6 +35,7 @@ from tui_chat.core.context import (
 )
 from tui_chat.core.errors import StoreFailed
 from tui_chat.core.models import Role, Usage
+from tui_chat.core.summary import Source, Summary
 from tui_chat.services.endpoints import Reach
 from tui_chat.ui import clipboard
 from tui_chat.ui.screens import inspector_list, inspector_raw
@@ -606,6 +608,85 @@ def test_pins_a_summary_and_quotations_stand_where_they_are_sent() -> None:
     assert sent_sentence(plan) == (
         "Sent: system prompt ~10 · 2 messages ~20 · summary ~10 · your message ~10 · 1 quotation inside"
     )
+
+
+def a_plan_with_extras(*, title: str | None = None, model: str = "llama3.2") -> ContextPlan:
+    """A summary of two messages, a call whose result never came, and two quotations, one from elsewhere."""
+    sources = (Source("m0", 3, 1), Source("m1", 3, 1))
+    entries = (
+        Entry("m0", Kind.MESSAGE, Role.USER, False, Reason.SUMMARISED, 100),
+        Entry("m1", Kind.MESSAGE, Role.ASSISTANT, False, Reason.SUMMARISED, 100),
+        Entry("s", Kind.SUMMARY, Role.USER, True, Reason.SUMMARY, 40, 0),
+        Entry("m2", Kind.MESSAGE, Role.USER, True, Reason.WINDOW, 100, 1),
+        Entry(None, Kind.TOOLS, Role.TOOL, True, Reason.TOOLS, 8, 2),
+        Entry("m3", Kind.MESSAGE, Role.ASSISTANT, True, Reason.RETRIEVED, 12, None, "draft"),
+        Entry("far", Kind.RETRIEVED, Role.USER, True, Reason.EXCERPT, 20, None, "draft"),
+        Entry(None, Kind.RETRIEVED, Role.USER, True, Reason.RETRIEVED, 90, None, "draft"),
+        Entry("draft", Kind.DRAFT, Role.USER, True, Reason.DRAFT, 99, 3),
+    )
+    texts = ("Summary of 2 earlier messages:\n\nGoal: fish", "three", "cancelled", "And now?\n\n> four\n> far away")
+    roles = (Role.USER, Role.USER, Role.TOOL, Role.USER)
+    return replace(
+        a_plan((), 0),
+        entries=entries,
+        totals=Totals(3, 1, 250),
+        payload=tuple(PayloadMessage(role, text) for role, text in zip(roles, texts, strict=True)),
+        summary=Summary("s", "Goal: fish", sources, model, BEGIN, 2, edited=True),
+        quotations=(
+            Quotation("m3", Role.ASSISTANT, BEGIN, 12),
+            Quotation("far", Role.USER, BEGIN, 20, limit=10, conversation=title),
+        ),
+    )
+
+
+async def test_summary_stand_in_and_quotations_say_what_they_are() -> None:
+    plan = a_plan_with_extras(title="Sea trip")
+    inspection = an_inspection(plan=plan)
+    inspection = replace(inspection, excerpts={**inspection.excerpts, "far": "far away"})
+    async with inspected(inspection, size=(70, 30)) as (app, pilot):
+        assert listed(app) == [
+            "┆   you    summarised      ~100  one",
+            "┆   model  summarised      ~100  two",
+            "▌ 1        summary          ~40  Summary of 2 earlier messages:",
+            "▌ 2 you    in the window   ~100  three",
+            "▌ 3 tool   no result         ~8  cancelled",
+            "▌ 4 you    your message     ~99  And now?",
+            "▌ ↳ model  found relevant   ~12  four",
+            "▌ ↳ you    passage of it    ~20  “Sea trip”: far away",
+            "▌ ↳        quotations       ~90  (all of the quotations, with what s…",
+        ]
+        assert "2 quotations inside" in words(app)
+        await burst(pilot, "g", "j", "j", "enter")
+        assert "Made by llama3.2 from 2 messages, and edited by you." in words(app)
+        assert "Goal: fish" in words(app)
+        await burst(pilot, "G", "enter", "k", "enter", "g", "j", "j", "j", "j", "enter")
+        text = words(app)
+
+    assert "behind a line that says what they are" in text
+    assert "It comes from another conversation: “Sea trip”." in text
+    assert "Sent in place of a result that never came" in text
+
+
+async def test_hostile_titles_and_model_names_are_shown_cleaned() -> None:
+    plan = a_plan_with_extras(title=HOSTILE, model=HOSTILE)
+    async with inspected(an_inspection(plan=plan), size=(100, 40)) as (app, pilot):
+        await burst(pilot, "g", "j", "j", "enter", "G", "k", "enter")
+        text = seen(app)
+
+        assert "[/foo] [@click=app.quit]x[/]" in text
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
+async def test_m_asks_for_another_memory_but_not_for_a_request_of_the_past() -> None:
+    async with inspected(an_inspection()) as (app, pilot):
+        assert "m Memory" in words(app)
+        await burst(pilot, "m")
+        assert [True] == app.results
+
+    async with inspected(an_inspection(past=True)) as (app, pilot):
+        assert "m Memory" not in words(app)
+        await burst(pilot, "m")
+        assert [] == app.results
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(Kind)), st.integers(0, 2)), max_size=30), st.randoms())

@@ -500,6 +500,25 @@ async def test_another_branch_is_asked_about_only_where_its_own_messages_are_dro
         assert "reply 1" in texts(provider.sent[2])[0]
 
 
+async def test_the_inspector_shows_it_in_its_place_now_and_afterwards() -> None:
+    provider = ScriptedProvider(answer("Goal: fish"), answer("reply 2"))
+    async with chat_with(provider) as chat:
+        await with_summary(chat)
+        await chat.press("f3")
+        await chat.until_seen("Raw request")
+        await chat.press("k", "k", "k", "enter")
+        now = words(chat.app)
+        await chat.press("escape", "escape", "G", "i")
+        await chat.until_seen("saw when it said this")
+        then = words(chat.app)
+
+        assert "1 summary ~" in now
+        assert "Summary of 18 earlier messages, made by test-model" in now
+        assert "18 summarised" in now
+        assert "1 summary ~" in then
+        assert "18 summarised" in then
+
+
 async def test_a_stream_of_odd_pieces_is_shown_as_it_is() -> None:
     script: list[Delta] = [*map(TextDelta, ("Goal\n\n", "- a", "\n- b\r\n")), Finished("stop")]
     async with chat_with(ScriptedProvider(script)) as chat:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual import work
 
-from tui_chat.core.context import ContextPlan
+from tui_chat.core.context import ContextPlan, Kind
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef, Role
 from tui_chat.services.endpoints import GUIDE, reach
@@ -89,7 +89,8 @@ class Inspecting(BeforeSending):
         ids = [entry.id for entry in plan.entries if entry.id is not None and entry.id in tree]
         times = {message_id: tree[message_id].created_at for message_id in ids}
         times |= {each.id: each.created_at for each in plan.quotations}
-        bodies = await services.library.bodies(list(times))
+        elsewhere = [entry.id for entry in plan.entries if entry.kind is Kind.RETRIEVED and entry.id is not None]
+        bodies = await services.library.bodies([*times, *elsewhere])
         usage = (await services.library.message(past_reply)).usage if past_reply else None
         try:
             endpoint = services.endpoints.endpoint(model.endpoint)

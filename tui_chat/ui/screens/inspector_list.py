@@ -24,7 +24,15 @@ from tui_chat.core.context import Kind
 from tui_chat.core.models import Role
 from tui_chat.ui.markdown import Inks, Line, crop, wrap
 from tui_chat.ui.screens.inspection import Inspection, Row, rows_of
-from tui_chat.ui.screens.inspector_words import REASONS, ROLES, SHORT, is_unknown, no_text, reason_sentence
+from tui_chat.ui.screens.inspector_words import (
+    SHORT,
+    is_unknown,
+    no_text,
+    reason_sentence,
+    short_reason,
+    title_of,
+    who,
+)
 from tui_chat.ui.widgets.transcript_look import time_of
 
 MOST_SHOWN = 100_000
@@ -191,8 +199,8 @@ class EntryList(ScrollView, can_focus=True, inherit_bindings=False):
         entry = row.entry
         text = inks.text if entry.sent else inks.dim
         number = str(row.number) if row.number else "↳" if entry.sent else ""
-        who, tokens = ("", "") if is_unknown(entry) else (ROLES[entry.role], f"~{entry.tokens:,}")
-        head = f"{number:>{self._number}} {who:<{_WHO}}{REASONS[entry.reason].short:<{SHORT + 1}}"
+        tokens = "" if is_unknown(entry) else f"~{entry.tokens:,}"
+        head = f"{number:>{self._number}} {who(entry):<{_WHO}}{short_reason(entry):<{SHORT + 1}}"
         tail = f"{tokens:>{self._tokens}}  "
         if width >= NARROW:
             instant = self._inspection.time_of(row)
@@ -200,6 +208,8 @@ class EntryList(ScrollView, can_focus=True, inherit_bindings=False):
         excerpt = self._inspection.excerpt_of(row)
         known = excerpt is not None
         line = clean_line(excerpt).strip() if excerpt is not None else f"({no_text(self._inspection, entry)})"
+        if title := title_of(entry, self._inspection.plan):
+            line = f"{title}: {line}"
         room = max(0, width - 2 - cell_len(head) - cell_len(tail))
         # No line is drawn wider than this, however long its text is.
         shown = set_cell_size(crop(line[: 4 * room + 64], room), room)

@@ -65,12 +65,40 @@ _LIMITS: Mapping[Limit, str] = {
 }
 
 
+BLOCK = Words("quotations", "Sent inside your message: all quotations together, behind a line that says what they are.")
+"""The whole block of quotations, which is an entry of its own."""
+
+
+def short_reason(entry: Entry) -> str:
+    """Why it is sent or not, in a word or two."""
+    return BLOCK.short if is_block(entry) else REASONS[entry.reason].short
+
+
+def who(entry: Entry) -> str:
+    """Who said it; nobody where it was made here, or where that is not known."""
+    return "" if entry.kind is Kind.SUMMARY or is_block(entry) or is_unknown(entry) else ROLES[entry.role]
+
+
 def reason_sentence(entry: Entry, plan: ContextPlan) -> str:
-    """Why it is sent or not, and which limit says so."""
+    """Why it is sent or not, which limit says so, and where it comes from."""
+    if is_block(entry):
+        return BLOCK.sentence
     sentence = REASONS[entry.reason].sentence
     if entry.reason is Reason.BEFORE_WINDOW and (limit := _limit(plan)) is not None:
         return f"{sentence[:-1]} ({_LIMITS[limit]})."
+    if title := title_of(entry, plan):
+        return f"{sentence} It comes from another conversation: {title}."
+    if entry.kind is Kind.SUMMARY and plan.summary is not None:
+        by = clean_line(plan.summary.model)
+        edited = ", and edited by you" if plan.summary.edited else ""
+        return f"{sentence} Made by {by} from {_messages(len(plan.summary.sources))}{edited}."
     return sentence
+
+
+def title_of(entry: Entry, plan: ContextPlan) -> str:
+    """The other conversation that a quotation comes from, in quotation marks; empty for this one, or where unknown."""
+    found = next((each for each in plan.quotations if each.id == entry.id), None)
+    return "" if found is None or found.conversation is None else f"“{clean_line(found.conversation)}”"
 
 
 def heading(inspection: Inspection) -> str:
@@ -117,7 +145,7 @@ def sent_sentence(plan: ContextPlan) -> str:
         tokens = [entry.tokens for entry in own if entry.kind is kind]
         if tokens:
             parts.append(f"{_counted(kind, len(tokens))} ~{sum(tokens):,}")
-    if quoted := sum(entry.sent and entry.inside is not None for entry in plan.entries):
+    if quoted := sum(entry.sent and entry.inside is not None and not is_block(entry) for entry in plan.entries):
         parts.append(f"{_counted(Kind.RETRIEVED, quoted, always=True)} inside")
     if rest := plan.totals.tokens - sum(entry.tokens for entry in own):
         parts.append(f"around them ~{rest:,}")
@@ -167,11 +195,18 @@ def no_body(inspection: Inspection) -> str:
 
 def no_text(inspection: Inspection, entry: Entry) -> str:
     """What stands in place of a text that is not known."""
+    if is_block(entry):
+        return "all of the quotations, with what says that they are"
     if not inspection.past:
         return "no text"
     if is_unknown(entry):
         return "the conversation has changed: which message this was is not known"
     return "its text was not kept with the answer" if entry.id is None else "no longer stored"
+
+
+def is_block(entry: Entry) -> bool:
+    """Whether it is the whole block of quotations."""
+    return entry.kind is Kind.RETRIEVED and entry.id is None
 
 
 def is_unknown(entry: Entry) -> bool:
