@@ -643,7 +643,7 @@ async def test_summary_stand_in_and_quotations_say_what_they_are() -> None:
     plan = a_plan_with_extras(title="Sea trip")
     inspection = an_inspection(plan=plan)
     inspection = replace(inspection, excerpts={**inspection.excerpts, "far": "far away"})
-    async with inspected(inspection, size=(70, 30)) as (app, pilot):
+    async with inspected(inspection, size=(70, 36)) as (app, pilot):
         assert listed(app) == [
             "┆   you    summarised      ~100  one",
             "┆   model  summarised      ~100  two",
