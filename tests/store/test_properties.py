@@ -7,19 +7,27 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.attached import attached, picture
 from tests.contracts.exporter import PARTS
 from tests.contracts.store import conversation, message, spending, summary
 from tests.store.parts import KEY
+from tui_chat.core.errors import NotFound
 from tui_chat.core.headers import header_of
-from tui_chat.core.models import Conversation, MemorySettings, Message, Role, Status, Usage
-from tui_chat.core.ports import Removal, Spending, Spent
+from tui_chat.core.models import Attachment, Conversation, MemorySettings, Message, Role, Status, Usage
+from tui_chat.core.ports import ExportedConversation, Removal, Spending, Spent
 from tui_chat.core.tree import Tree
 from tui_chat.store import SqliteStore, open_store
+from tui_chat.transfer.json_format import JsonFormat
 
 texts = st.text(max_size=30)
+
+FILES = st.sampled_from(
+    [attached("a"), attached("b", name="b"), picture(), attached("a", "a/b"), attached(""), attached(bytes(300_000))]
+)
 
 
 @st.composite
@@ -33,7 +41,7 @@ def trees(draw: st.DrawFn) -> list[Message]:
             status=draw(st.sampled_from([Status.COMPLETE, Status.STOPPED, Status.FAILED])),
             error=draw(st.none() | texts),
             usage=draw(st.none() | st.builds(Usage, st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))),
-            parts=tuple(draw(st.lists(PARTS, max_size=3))),
+            parts=tuple(draw(st.lists(PARTS | FILES, max_size=3))),
             pinned=draw(st.booleans()),
         )
         parent = draw(st.none() | st.sampled_from(tree)) if tree else None
@@ -75,6 +83,67 @@ async def tree_comes_back(store: SqliteStore, tree: list[Message]) -> None:
 
     assert await store.messages(made.id) == tree
     assert [header_of(each) for each in tree] == headers
+
+
+@given(trees())
+@settings(max_examples=40, deadline=None)
+def test_an_export_carries_everything_into_another_history(tree: list[Message]) -> None:
+    with_store(into_another, tree)
+
+
+async def into_another(store: SqliteStore, tree: list[Message]) -> None:
+    made = await saved(store, tree)
+    whole = ExportedConversation(await store.conversation(made.id), tuple(await store.messages(made.id)))
+    (again,) = JsonFormat().load(JsonFormat().dump([whole], exported_at=1, generator="g"))
+    await store.erase_conversations([made.id])
+    await store.import_conversations([(again.conversation, again.messages)])
+
+    assert whole.conversation == await store.conversation(made.id)
+    assert tree == await store.messages(made.id)
+    assert [header_of(each) for each in tree] == await store.headers(made.id)
+
+
+@given(trees(), st.lists(FILES, max_size=3), st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_content_is_there_exactly_as_long_as_something_goes_with_it(
+    tree: list[Message], draft: list[Attachment], data: st.DataObject
+) -> None:
+    with_store(as_long_as_something, tree, draft, data)
+
+
+async def as_long_as_something(
+    store: SqliteStore, tree: list[Message], draft: list[Attachment], data: st.DataObject
+) -> None:
+    made = await saved(store, tree)
+    await store.save_draft_attachments(made.id, draft)
+    every = {part.sha256: part.data for each in (*tree, *[message(parts=tuple(draft))]) for part in files_in(each)}
+    gone = data.draw(st.lists(st.sampled_from(tree), unique_by=lambda each: each.id))
+    removal = await store.remove_messages(made.id, [each.id for each in gone], Removal.DELETE, 10)
+    left = [each for each in tree if each not in gone]
+    match data.draw(st.sampled_from(["purge", "undo", "send", "nothing"])):
+        case "purge":
+            await store.purge(11)
+        case "undo":
+            await store.restore_removal(removal)
+            left = tree
+        case "send":
+            left = [*left, message(parts=tuple(each.unloaded() for each in draft[:1]))]
+            await store.add_prompt(made.id, left[-1], title="")
+            draft = []
+    there = {part.sha256 for each in left for part in files_in(each)} | {each.sha256 for each in draft}
+
+    for sha256, content in every.items():
+        if sha256 in there:
+            assert {sha256: content} == await store.contents([sha256])
+        else:
+            with pytest.raises(NotFound):
+                await store.contents([sha256])
+    assert draft == await store.draft_attachments(made.id)
+    assert "ok" == await store.check_integrity()
+
+
+def files_in(said: Message) -> list[Attachment]:
+    return [part for part in said.parts if isinstance(part, Attachment)]
 
 
 @given(trees(), st.data())

@@ -13,6 +13,7 @@ from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from tui_chat.core.attachments import is_image, is_text
 from tui_chat.core.errors import BadInput, DamagedHistory, NotFound
 from tui_chat.core.models import Attachment, Part, clean_surrogates
 from tui_chat.store.rows import conversation_key, fetch
@@ -46,6 +47,14 @@ def contents(db: apsw.Connection, hashes: Iterable[str]) -> Mapping[str, bytes]:
 def loaded(db: apsw.Connection, parts: Sequence[Part]) -> tuple[Part, ...]:
     """The parts with the data of every attachment. Raises BadInput for one whose content is not in the file."""
     return tuple(_loaded(db, part) if isinstance(part, Attachment) else part for part in parts)
+
+
+def measurable(db: apsw.Connection, parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The parts with the data of those attachments that a request may carry, to be measured; raises as ``loaded``."""
+    return tuple(
+        _loaded(db, part) if isinstance(part, Attachment) and (is_text(part) or is_image(part)) else part
+        for part in parts
+    )
 
 
 def link(db: apsw.Connection, message: int, parts: Sequence[Part]) -> None:

@@ -57,7 +57,7 @@ def write_new(db: apsw.Connection, conversation: int, message: Message, parent: 
     """Insert a message's two rows, and what is attached. Raises BadInput where its id is known."""
     if fetch(db, "SELECT 1 FROM message WHERE uuid = ?", (message.id,)):
         raise BadInput("A message of that id exists already.")
-    message = _loaded(db, message)
+    message = replace(message, parts=attachments.measurable(db, message.parts))
     streaming = message.status is Status.STREAMING
     place = {
         "conversation_id": conversation,
@@ -85,7 +85,7 @@ def checkpoint(db: apsw.Connection, uuid: str, body: Body, at: Millis) -> None:
 
 def finish(db: apsw.Connection, message: Message, at: Millis) -> None:
     """Write how it ended; it enters the search index."""
-    message = _loaded(db, message)
+    message = replace(message, parts=attachments.measurable(db, message.parts))
     kept = ("uuid", "role", "created_at", "pinned", "excluded")
     values = {name: value for name, value in message_values(message).items() if name not in kept}
     streaming = message.status is Status.STREAMING
@@ -224,7 +224,7 @@ def _parents_first(placed: Sequence[tuple[Row, int | None]]) -> list[tuple[Row, 
 
 def _measured_now(db: apsw.Connection, row: Row) -> Row:
     ((text, encoded),) = fetch(db, "SELECT text, parts FROM message_body WHERE id = ?", (row[0],))
-    return measured(row, text, attachments.loaded(db, parts_of(encoded)))
+    return measured(row, text, attachments.measurable(db, parts_of(encoded)))
 
 
 def _loaded(db: apsw.Connection, message: Message) -> Message:

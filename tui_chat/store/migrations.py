@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tui_chat.core import parts, tokens
-from tui_chat.core.attachments import carried
 from tui_chat.core.clock import Clock
 from tui_chat.core.errors import NewerSchema
 from tui_chat.core.models import Attachment, Role, ToolCall, ToolResult
 from tui_chat.store import attachments
-from tui_chat.store.rows import encoded_parts, fetch
+from tui_chat.store.rows import encoded_parts, fetch, files_column
 from tui_chat.store.schema import FIRST
 
 if TYPE_CHECKING:
@@ -163,9 +162,10 @@ CREATE TRIGGER draft_attachment_gone AFTER DELETE ON draft_attachment BEGIN
   DELETE FROM attachment WHERE id = old.attachment_id
     AND NOT EXISTS (SELECT 1 FROM message_attachment WHERE attachment_id = old.attachment_id)
     AND NOT EXISTS (SELECT 1 FROM draft_attachment WHERE attachment_id = old.attachment_id); END;
-ALTER TABLE message ADD COLUMN images INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE message ADD COLUMN image_tokens INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE message ADD COLUMN other_files INTEGER NOT NULL DEFAULT 0;
+-- How many files, images, their tokens, and files that no request carries: a JSON array, and NULL for most messages.
+-- One column in the place of a number in each of ten thousand rows.
+ALTER TABLE message ADD COLUMN files TEXT;
+ALTER TABLE message DROP COLUMN attachments;
 """)
     # The numbers first, then one message at a time: all of them at once would not fit into memory.
     for (key,) in fetch(db, "SELECT id FROM message_body WHERE instr(parts, '\"attachment\"')"):
@@ -176,17 +176,18 @@ def _move_attachments(db: apsw.Connection, key: int) -> None:
     ((role, text, encoded),) = fetch(
         db, "SELECT role, text, parts FROM message_body JOIN message USING (id) WHERE id = ?", (key,)
     )
-    whole = [parts.from_json(part) for part in json.loads(encoded)]
+    forms = json.loads(encoded)
+    del encoded  # a file may be large, and is in memory often enough
+    whole = [parts.from_json(part) for part in forms]
+    del forms
     if not any(isinstance(part, Attachment) for part in whole):
         return
     attachments.link(db, key, whole)
-    files = carried(Role(role), whole)
     measure = tokens.measure(parts.sent_text(text, whole))
     db.execute("UPDATE message_body SET parts = ? WHERE id = ?", (encoded_parts(whole), key))
     db.execute(
-        "UPDATE message SET attachments = ?, images = ?, image_tokens = ?, other_files = ?,"
-        " token_estimate = ?, letters = ?, other_letters = ? WHERE id = ?",
-        (*files, *measure, key),
+        "UPDATE message SET files = ?, token_estimate = ?, letters = ?, other_letters = ? WHERE id = ?",
+        (files_column(Role(role), whole), *measure, key),
     )
 
 

@@ -30,7 +30,7 @@ TERMS = 64
 # CROSS JOIN: the index leads, best first, and the rest is looked up until there are enough.
 _RANKED = f"""
 SELECT m.uuid, -message_fts.rank, m.role, m.created_at, m.lines, b.text, c.title,
-  iif(m.estimator = {ESTIMATOR} AND m.tools IS NULL AND m.attachments = 0, m.token_estimate, NULL)
+  iif(m.estimator = {ESTIMATOR} AND m.tools IS NULL AND m.files IS NULL, m.token_estimate, NULL)
 FROM message_fts CROSS JOIN message m ON m.id = message_fts.rowid
   CROSS JOIN conversation c ON c.id = m.conversation_id CROSS JOIN message_body b ON b.id = m.id
 WHERE message_fts MATCH ? AND message_fts.rowid >= ?

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from tui_chat.core import parts, tokens
-from tui_chat.core.attachments import carried
+from tui_chat.core.attachments import Carried, carried
 from tui_chat.core.errors import DamagedHistory, NotFound
 from tui_chat.core.models import (
     Attachment,
@@ -143,7 +143,7 @@ def message_values(message: Message) -> dict[str, object]:
         "error": None if message.error is None else clean_surrogates(message.error),
         "has_thinking": int(_has_thinking(message.parts)),
         "tools": _tools(message.parts),
-        **_carried(message.role, message.parts),
+        "files": files_column(message.role, message.parts),
         **_measures(message),
     }
 
@@ -157,6 +157,12 @@ def body_values(text: str, message_parts: Sequence[Part], *, finished: bool) -> 
         "search_text": _search_text(text) if finished else None,
         "parts": encoded_parts(message_parts),
     }
+
+
+def files_column(role: Role, message_parts: Sequence[Part]) -> str | None:
+    """The figures of ``core.attachments.Carried``, as a JSON array; None for a message without files, as most are."""
+    figures = carried(role, message_parts)
+    return json.dumps(figures) if figures.files else None
 
 
 def encoded_parts(message_parts: Sequence[Part]) -> str | None:
@@ -178,31 +184,23 @@ def parts_of(encoded: str | None) -> tuple[Part, ...]:
 
 HEADER = """
 SELECT id, uuid, parent_id, removal_id, role, status, created_at, model_name, error, characters, lines,
-  token_estimate, letters, other_letters, has_thinking, pinned, excluded, tools, attachments, images, image_tokens,
-  other_files, estimator
+  token_estimate, letters, other_letters, has_thinking, pinned, excluded, tools, files, estimator
 FROM message"""
 """Selects rows for ``header_of``."""
 
 _NO_TOOLS: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+_NOTHING_ELSE = (*_NO_TOOLS, *Carried())
 
 
 def header_of(row: Row, parent: str | None) -> MessageHeader:
     """The header of a row of ``HEADER``, hanging on ``parent``."""
-    tools = row[17]
+    tools, files = row[17], row[18]
+    more: tuple[object, ...] = _NOTHING_ELSE
+    if tools is not None or files is not None:
+        more = (*(_tools_of(tools) if tools else _NO_TOOLS), *(json.loads(files) if files else Carried()))
     # By place and made at once: ten thousand of them are read when a conversation is opened.
     return MessageHeader._make(
-        (
-            row[1],
-            parent,
-            _ROLES[row[4]],
-            _STATUSES[row[5]],
-            *row[6:14],
-            row[14] == 1,
-            row[15] == 1,
-            row[16] == 1,
-            *(_NO_TOOLS if tools is None else _tools_of(tools)),
-            *row[18:22],
-        )
+        (row[1], parent, _ROLES[row[4]], _STATUSES[row[5]], *row[6:14], row[14] == 1, row[15] == 1, row[16] == 1, *more)
     )
 
 
@@ -214,7 +212,7 @@ def is_measured(row: Row) -> bool:
 def measured(row: Row, text: str, now: Sequence[Part]) -> Row:
     """The row of ``HEADER`` with the measures of its text and parts as they are now; the parts must be loaded."""
     measures = (len(text), _lines(text), *tokens.measure(parts.sent_text(text, now)), int(_has_thinking(now)))
-    return (*row[:9], *measures, *row[15:17], _tools(now), *carried(_ROLES[row[4]], now), ESTIMATOR)
+    return (*row[:9], *measures, *row[15:17], _tools(now), files_column(_ROLES[row[4]], now), ESTIMATOR)
 
 
 # -- inside ---------------------------------------------------------------------------------
@@ -253,16 +251,6 @@ def _tools(message_parts: Sequence[Part]) -> str | None:
 def _tools_of(encoded: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     tools = json.loads(encoded)
     return tuple(tools["calls"]), tuple(tools["answers"])
-
-
-def _carried(role: Role, message_parts: Sequence[Part]) -> dict[str, object]:
-    files = carried(role, message_parts)
-    return {
-        "attachments": files.files,
-        "images": files.images,
-        "image_tokens": files.image_tokens,
-        "other_files": files.others,
-    }
 
 
 def _search_text(text: str) -> str | None:
