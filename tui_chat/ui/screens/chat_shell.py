@@ -26,7 +26,7 @@ from tui_chat.core.ids import make_id
 from tui_chat.core.models import Conversation, MessageHeader
 from tui_chat.core.ports import Body, FoundServer, ListedConversation
 from tui_chat.core.tree import Tree
-from tui_chat.services.endpoints import GUIDE_MODEL, reach
+from tui_chat.services.endpoints import GUIDE_MODEL
 from tui_chat.services.planning import PlanningService, is_long
 from tui_chat.services.program import Program, Services
 from tui_chat.ui.shown import ASSUMED, Shown
@@ -172,9 +172,9 @@ class ChatShell(Screen[None]):
             self.top_bar.reach, self.top_bar.host = "cloud", "unknown endpoint"
             self.top_bar.model = str(model)
             return
-        self.top_bar.reach = reach(endpoint)
+        self.top_bar.reach = services.endpoints.reach(model)
         self.top_bar.model = "offline guide, not an AI" if endpoint.dialect == "guide" else model.name
-        self.top_bar.host = place_of(endpoint.base_url)
+        self.top_bar.host = services.endpoints.runs_at(model) or place_of(endpoint.base_url)
 
     @work(group="window", exclusive=True)
     @reporting
@@ -190,6 +190,8 @@ class ChatShell(Screen[None]):
             if shown.id == self.shown.id and (basis, facts) != (self.shown.basis, self.shown.facts):
                 self.shown = replace(self.shown, basis=basis, facts=facts)
                 self.replan()
+        if shown.id == self.shown.id:
+            self._show_destination()  # its server may have said that it hands the model on
 
     # -- the plan of the draft --------------------------------------------------------------------
 

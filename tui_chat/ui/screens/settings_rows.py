@@ -112,7 +112,7 @@ def _models(settings: Settings, endpoints: Sequence[Endpoint]) -> list[Line]:
             "Add an endpoint…",
             "add",
             "",
-            "Any service that speaks the OpenAI protocol, here or elsewhere.",
+            "Any service that speaks as OpenAI, Anthropic, Gemini or Ollama do, here or elsewhere.",
             Does.ENDPOINT,
         ),
     ]
