@@ -131,6 +131,11 @@ CONTENTS = {each.sha256: each.data for each in (TEXT, IMAGE, PDF)}
 CALLS = st.sampled_from([0, 0, 0, 1, 2])
 
 
+def without_files(branch: Branch) -> Branch:
+    """The branch as if nothing was attached to any message."""
+    return [header._replace(attachments=0, images=0, image_tokens=0, other_files=0) for header in branch]
+
+
 @st.composite
 def branches(draw: st.DrawFn, *, max_size: int = 16, marks: bool = True) -> Branch:
     """Any branch: broken turns, greetings, empty and failed messages, all sizes and scripts, pins and exclusions.

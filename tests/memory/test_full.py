@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 
 from tests.contracts.memory import messages_of
-from tests.memory.branches import branches, chat, requests
+from tests.memory.branches import branches, chat, requests, without_files
 from tui_chat.core.context import PlanError, Reason, Warning
 from tui_chat.core.models import MessageHeader
 from tui_chat.memory import Request, strategy
@@ -45,6 +45,7 @@ def test_without_a_draft_the_error_names_the_conversation_alone() -> None:
 def test_it_never_drops_a_message_with_a_text_but_at_the_user_s_wish(
     branch: list[MessageHeader], request: Request
 ) -> None:
+    branch = without_files(branch)
     plan = full.plan(branch, request)
 
     orphans = tool_pairs(branch).orphans

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contracts.memory import messages_of
-from tests.memory.branches import branches, chat, header, requests
+from tests.memory.branches import branches, chat, header, requests, without_files
 from tui_chat.core.context import ContextPlan, Limit, Reason, Warning
 from tui_chat.core.models import MessageHeader, Role, Status
 from tui_chat.core.tokens import MESSAGE_TOKENS, REQUEST_TOKENS
@@ -240,6 +240,7 @@ quick = settings(max_examples=100, deadline=None)
 @quick
 @given(branch=branches(marks=False), request=requests(low=1))
 def test_the_window_is_the_longest_run_of_whole_units_that_fits(branch: list[MessageHeader], request: Request) -> None:
+    branch = without_files(branch)
     plan = window.plan(branch, request)
 
     if plan.error is None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tui_chat.core.attachments import expanded, is_image, is_text, sent_images
+from tui_chat.core.attachments import expanded, filled, is_image, is_text, sent_images
 from tui_chat.core.context import ContextPlan, Entry, Kind, PayloadMessage
 from tui_chat.core.models import Attachment, Part, Role, ToolCall, ToolResult
 from tui_chat.core.ports import Body
@@ -81,10 +81,7 @@ def _message(plan: ContextPlan, entry: Entry, body: Body, contents: Mapping[str,
     results = tuple(part for part in body.parts if isinstance(part, ToolResult)) if entry.role is Role.TOOL else ()
     if results:
         return PayloadMessage(entry.role, "\n".join(result.text for result in results), calls, results)
-    files = [
-        each if each.is_loaded else replace(each, data=contents[each.sha256])
-        for each in _sent_files(plan, entry.role, body.parts)
-    ]
+    files = filled(_sent_files(plan, entry.role, body.parts), contents)
     return PayloadMessage(entry.role, expanded(body.text, files), calls, images=sent_images(entry.role, files))
 
 

@@ -136,7 +136,7 @@ def _behind(setting: Setting, share: float, covered: frozenset[Unit]) -> View:
 
 def _overlap(view: View, covered: frozenset[Unit]) -> bool:
     """Whether one of these units is in the window."""
-    return any(reason is Reason.WINDOW and unit in covered for unit, reason in view.decided)
+    return any(reason is Reason.WINDOW and unit in covered for unit, reason in view.decided[view.start :])
 
 
 def _dropped_of(view: View, covered: frozenset[Unit]) -> frozenset[Unit]:
@@ -144,7 +144,7 @@ def _dropped_of(view: View, covered: frozenset[Unit]) -> frozenset[Unit]:
 
 
 def _tokens_in(view: View) -> int:
-    return sum(unit.tokens for unit, reason in view.decided if reason is Reason.WINDOW)
+    return sum(unit.tokens for unit, reason in view.decided[view.start :] if reason is Reason.WINDOW)
 
 
 # -- what is told ------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from operator import attrgetter
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import accumulate, compress, repeat
+from operator import and_, attrgetter, is_, mul, sub
 from typing import NamedTuple
 
 from tui_chat.core.models import MessageHeader, Role
@@ -26,6 +28,9 @@ class Unit(NamedTuple):
     has_head: bool
     pinned: bool
     excluded: bool
+
+
+_unit = partial(tuple.__new__, Unit)
 
 
 def sizes_of(branch: Sequence[MessageHeader], request: Request) -> list[int]:
@@ -52,27 +57,45 @@ def units_of(branch: Sequence[MessageHeader], sizes: Sequence[int], request: Req
     What stands before the first user message is a unit without a head. A user message without a
     text (nor a file that is sent) is never sent, so it heads no unit: else a window could begin with the answer to it.
     """
-    sendable = [bool(each.characters) or each.is_sendable for each in branch]
+    # At every key, over ten thousand messages: by maps and sums, without a step of Python for each.
+    sendable = list(map(bool, map(attrgetter("characters"), branch)))
+    if not all(sendable):
+        sendable = [has_text or each.is_sendable for has_text, each in zip(sendable, branch, strict=True)]
     for place in tools.orphans:
         sendable[place] = False
-    heads = [index for index, header in enumerate(branch) if header.role is Role.USER and sendable[index]]
-    first = next((index for index, can_be_sent in enumerate(sendable) if can_be_sent), len(branch))
-    first_head = heads[0] if heads else len(branch)
-    starts = heads if first == first_head else [first, *heads]
-    standing_in = {place: cancelled_size(calls, request) for place, calls in tools.cancelled.items()}
-    units = []
-    for start, end in zip(starts, [*starts[1:], len(branch)], strict=False):
-        messages = tokens = 0
-        pinned = excluded = False
-        for index in range(start, end):
-            header = branch[index]
-            pinned = pinned or header.pinned
-            excluded = excluded or header.excluded
-            if sendable[index]:
-                messages += 1
-                tokens += sizes[index]
-                if standing_in:
-                    tokens += standing_in.get(index, 0)
-        has_head = start >= first_head
-        units.append(Unit(start, end, messages, tokens, has_head, pinned and has_head and not excluded, excluded))
-    return units
+    if True not in sendable:
+        return []
+    first = sendable.index(True)
+    is_user = map(is_, map(attrgetter("role"), branch), repeat(Role.USER))
+    heads = list(compress(range(len(branch)), map(and_, is_user, sendable)))
+    starts = heads if heads and first == heads[0] else [first, *heads]
+    within = _Within(starts, [*starts[1:], len(branch)])
+    costs = list(map(mul, sizes, sendable))
+    for place, calls in tools.cancelled.items():
+        costs[place] += cancelled_size(calls, request)
+    has_head = [starts is heads, *repeat(True, len(starts) - 1)]
+    excluded, pinned = (
+        within.any_of(map(attrgetter("excluded"), branch)),
+        within.any_of(map(attrgetter("pinned"), branch)),
+    )
+    if True in pinned:
+        pinned = [pin and head and not never for pin, head, never in zip(pinned, has_head, excluded, strict=True)]
+    rows = zip(starts, within.ends, within.sums(sendable), within.sums(costs), has_head, pinned, excluded, strict=True)
+    return list(map(_unit, rows))
+
+
+class _Within(NamedTuple):
+    """Stretches, one behind the other."""
+
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+    def sums(self, values: Iterable[int]) -> list[int]:
+        """Of the values in each of them."""
+        before = list(accumulate(values, initial=0))
+        return list(map(sub, map(before.__getitem__, self.ends), map(before.__getitem__, self.starts)))
+
+    def any_of(self, values: Iterable[bool]) -> list[bool]:
+        """Whether one of the values in each of them is."""
+        given = list(values)
+        return list(map(bool, self.sums(given))) if True in given else [False] * len(self.starts)

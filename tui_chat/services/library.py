@@ -245,7 +245,6 @@ class LibraryService:
         if excluded:
             pinned = False
         await self._store.mark_message(message_id, pinned=pinned, excluded=excluded)
-        await self._store.set_value(f"anchor:{conversation_id}", "")  # a window of blocks begins afresh
         back = partial(self._store.mark_message, message_id, pinned=before.pinned, excluded=before.excluded)
         self.remember("mark", conversation_id, back)
 
