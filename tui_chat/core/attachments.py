@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -131,6 +131,16 @@ def text_of(attachment: Attachment) -> str | None:
 def image_of(attachment: Attachment) -> Image | None:
     """The image that a request carries of it; None for what is none. Raises KeyError where it is not loaded."""
     return images.image_of(_data_of(attachment)) if is_image(attachment) else None
+
+
+def filled(parts: Iterable[Part], contents: Mapping[str, bytes]) -> tuple[Part, ...]:
+    """The parts with the data of those attachments whose contents these are, by checksum; others stay as they are."""
+    return tuple(
+        replace(part, data=contents[part.sha256])
+        if isinstance(part, Attachment) and not part.is_loaded and part.sha256 in contents
+        else part
+        for part in parts
+    )
 
 
 def expanded(text: str, parts: Iterable[Part]) -> str:
