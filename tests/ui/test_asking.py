@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -589,10 +590,35 @@ async def test_locking_while_a_plan_is_made_shows_nothing_of_it(monkeypatch: pyt
         assert [] == [each.message for each in chat.app._notifications]
 
 
-async def test_locking_while_a_prompt_is_looked_at_keeps_it_as_a_draft(monkeypatch: pytest.MonkeyPatch) -> None:
-    provider = ScriptedProvider()
-    world = a_world(provider, memory=RETRIEVAL, caps=Caps(day_tokens=1_000_000))
+async def test_a_plan_that_comes_late_is_not_shown_over_one_that_was_made_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = a_world(ScriptedProvider(), memory=RETRIEVAL)
     await fill(world, exchanges(12))
+    async with world.app(conversation=TITLE) as chat:
+        await chat.until(lambda: chat.screen.plan is not None)
+        held = Held(chat, monkeypatch)
+        chat.screen.prompt.draft = "older"
+        await chat.until(lambda: "older" in held.gates)
+        shown = chat.screen.shown
+        chat.screen.shown = replace(shown, conversation=replace(shown.conversation, memory=FULL))
+        chat.screen.replan()
+        at_once = chat.screen.plan
+        held.gates["older"].set()
+        await chat.pilot.pause(0.1)
+
+        assert at_once is not None
+        assert at_once.strategy == "full"
+        assert at_once == chat.screen.plan
+
+
+@pytest.mark.parametrize("number", [12, LONG_BRANCH // 2 + 50])
+async def test_locking_while_a_prompt_is_looked_at_keeps_it_as_a_draft(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    provider = ScriptedProvider()
+    world = a_world(provider, caps=Caps(day_tokens=1_000_000) if number == 12 else None)
+    await fill(world, exchanges(number, words=3))
     async with world.app(conversation=TITLE) as chat:
         await chat.until(lambda: chat.screen.plan is not None)
         held = Held(chat, monkeypatch)
@@ -609,7 +635,7 @@ async def test_locking_while_a_prompt_is_looked_at_keeps_it_as_a_draft(monkeypat
         assert found is not None
         opened = await services.library.open(found.id)
         assert "And what then?" == opened.draft
-        assert 24 == len(opened.tree.branch)
+        assert 2 * number == len(opened.tree.branch)
         assert [] == provider.sent
     finally:
         await services.close()
