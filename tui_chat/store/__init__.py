@@ -1,6 +1,6 @@
 """The history: one encrypted file per user profile.
 
-Encrypted, all of it: texts, titles, drafts, summaries, what was spent, settings, provider keys, the search index, the
+Encrypted, all of it: texts, titles, drafts, attachments, summaries, what was spent, settings, provider keys, the search index, the
 write-ahead log and temporary files (SQLite3 Multiple Ciphers, ChaCha20-Poly1305 with a tag on every
 page, a raw 256-bit key from ``crypto``). Readable to who holds the disk: that the file exists, its
 size and times, its page size, page numbers in the log's frames.
@@ -17,6 +17,9 @@ Decided:
 * ``synchronous=FULL``: what was acknowledged survives a power cut; one sync for each commit.
 * A message is two rows, a small one and its text: a conversation of ten thousand opens by reading
   small rows only. What it costs: one more insert for each message.
+* What is attached is named in its message's text row; its content is elsewhere, in pieces of 256 KiB, each content
+  once. Triggers erase it with the last message or draft that it goes with. What it costs: a removed message keeps
+  its files until it is erased.
 * The order of messages is the order of their arrival, and parents stand before children.
 * A removed message stays in its place, marked, until it is erased; its children hang on its nearest
   ancestor that is left. Nothing removed or deleted is found by search.
