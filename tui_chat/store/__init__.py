@@ -1,7 +1,7 @@
 """The history: one encrypted file per user profile.
 
-Encrypted, all of it: texts, titles, drafts, attachments, summaries, what was spent, settings, provider keys, the search index, the
-write-ahead log and temporary files (SQLite3 Multiple Ciphers, ChaCha20-Poly1305 with a tag on every
+Encrypted, all of it: texts, titles, drafts, attachments, summaries, what was spent, settings, provider keys, the
+search index, the write-ahead log and temporary files (SQLite3 Multiple Ciphers, ChaCha20-Poly1305 with a tag on every
 page, a raw 256-bit key from ``crypto``). Readable to who holds the disk: that the file exists, its
 size and times, its page size, page numbers in the log's frames.
 
