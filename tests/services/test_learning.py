@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
@@ -13,7 +14,8 @@ from tests.services.conftest import MODEL, Bench, MakeBench, Watcher
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import ContextTooLong, NotReached, OverCap, TuiChatError
 from tui_chat.core.events import Delta, Finished, TextDelta, TurnEnded, UsageReported
-from tui_chat.core.models import MemorySettings, Status, Usage
+from tui_chat.core.ids import make_id
+from tui_chat.core.models import Attachment, MemorySettings, Message, Role, Status, Usage
 from tui_chat.core.settings import Caps
 from tui_chat.services.planning import Options
 
@@ -267,3 +269,20 @@ async def test_without_a_limit_it_is_the_model_s_turn(bench: MakeBench) -> None:
     await b.chat.send((await b.library.new()).id, "Hi", Watcher())
 
     assert 1 == len(provider.sent)
+
+
+# -- files ------------------------------------------------------------------------------------------
+
+
+async def test_a_text_file_of_an_earlier_message_goes_out_with_it(bench: MakeBench) -> None:
+    data = b"the bowline holds"
+    file = Attachment("knots.txt", "text/plain", hashlib.sha256(data).hexdigest(), data)
+    provider, watch = ScriptedProvider(), Watcher()
+    b = bench(provider)
+    cid = (await b.library.new()).id
+    await b.store.add_message(cid, Message(make_id(), None, Role.USER, "Read this.", b.clock(), parts=(file,)))
+
+    await b.chat.send(cid, "And?", watch)
+
+    assert Status.COMPLETE is watch.reply.status
+    assert "the bowline holds" in provider.sent[0].payload[0].content

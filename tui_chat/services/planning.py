@@ -15,7 +15,7 @@ from tui_chat.core.settings import Settings
 from tui_chat.core.summary import Summary
 from tui_chat.core.tree import Tree
 from tui_chat.memory import strategy
-from tui_chat.memory.payload import sent_ids, with_payload
+from tui_chat.memory.payload import sent_hashes, sent_ids, with_payload
 from tui_chat.memory.request import Request
 from tui_chat.services.endpoints import ContextWindow, EndpointService
 from tui_chat.services.learned import Known, Learned
@@ -225,7 +225,9 @@ class PlanningService:
         basis = await self.basis(conversation, options, ask=ask)
         plan = await self.look(conversation, branch, draft, basis, options, draft_id=draft_id, wait=True)
         bodies = await self._store.bodies(sent_ids(plan))
-        return with_payload(plan, system_prompt=conversation.system_prompt, bodies=bodies, draft=draft)
+        contents = await self._store.contents(sent_hashes(plan, bodies))
+        prompt = conversation.system_prompt
+        return with_payload(plan, system_prompt=prompt, bodies=bodies, draft=draft, contents=contents)
 
     # -- what a sent plan teaches -----------------------------------------------------------------
 
