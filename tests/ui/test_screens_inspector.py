@@ -689,6 +689,21 @@ async def test_m_asks_for_another_memory_but_not_for_a_request_of_the_past() -> 
         assert [] == app.results
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (3, "around them ~3"),
+        (40, "around them and by the server's last count ~40"),
+        (-43, "less ~43 by the server's last count"),
+    ],
+)
+def test_what_the_last_count_adds_or_takes_is_not_blamed_on_the_messages(more: int, said: str) -> None:
+    plan = a_plan(("one", "two"), 2)
+    own = sum(entry.tokens for entry in plan.entries)
+
+    assert sent_sentence(replace(plan, totals=Totals(2, 0, own + more))).endswith(f" · {said}")
+
+
 @given(st.lists(st.tuples(st.sampled_from(list(Kind)), st.integers(0, 2)), max_size=30), st.randoms())
 def test_every_entry_has_exactly_one_row_and_the_payload_its_order(shape: list[tuple[Kind, int]], random: Any) -> None:
     orders = list(range(len(shape)))

@@ -67,8 +67,9 @@ async def test_the_one_that_holds_is_highlighted_and_escape_changes_nothing() ->
         assert [None] == app.results
 
 
-async def test_number_trimming_and_place_are_changed_by_keys_and_tried_at_once() -> None:
-    async with remembered() as (app, pilot):
+@pytest.mark.parametrize("size", [SMALL, USUAL])
+async def test_number_trimming_and_place_are_changed_by_keys_and_tried_at_once(size: tuple[int, int]) -> None:
+    async with remembered(size=size) as (app, pilot):
         await burst(pilot, "+", "+", "-", "t", "a")
         text = words(app)
         await burst(pilot, "down", "down", "down", "enter")

@@ -148,8 +148,19 @@ def sent_sentence(plan: ContextPlan) -> str:
     if quoted := sum(entry.sent and entry.inside is not None and not is_block(entry) for entry in plan.entries):
         parts.append(f"{_counted(Kind.RETRIEVED, quoted, always=True)} inside")
     if rest := plan.totals.tokens - sum(entry.tokens for entry in own):
-        parts.append(f"around them ~{rest:,}")
+        parts.append(_around(rest))
     return f"Sent: {' · '.join(parts)}" if parts else "Nothing is sent."
+
+
+_MOST_AROUND = 12
+"""Tokens that go around the messages, at the most; what is more or less comes from the server's last count."""
+
+
+def _around(tokens: int) -> str:
+    if tokens < 0:
+        return f"less ~{-tokens:,} by the server's last count"
+    more = " and by the server's last count" if tokens > _MOST_AROUND else ""
+    return f"around them{more} ~{tokens:,}"
 
 
 def not_sent_sentence(plan: ContextPlan) -> str:

@@ -128,8 +128,8 @@ class MemoryScreen(ModalScreen[MemorySettings | None]):
     # -- trying -----------------------------------------------------------------------------------
 
     @work(group="try", exclusive=True)
-    async def _try_all(self) -> None:
-        """What each would send with the draft as it is."""
+    async def _try_all(self, *, changed: bool = False) -> None:
+        """What each would send with the draft as it is; what was ``changed`` stays in view."""
         for name in self._names:
             try:
                 self._effects[name] = self._effect(await self._look(replace(self._memory, strategy=name)))
@@ -138,6 +138,8 @@ class MemoryScreen(ModalScreen[MemorySettings | None]):
             if self not in self.app.screen_stack:
                 return  # chosen meanwhile
             self._draw()
+            if changed:
+                self.call_after_refresh(self.details.scroll_visible, animate=False)
 
     def _effect(self, plan: ContextPlan) -> Sequence[str]:
         """What would be sent, and what becomes of the rest; a line each."""
@@ -169,7 +171,7 @@ class MemoryScreen(ModalScreen[MemorySettings | None]):
     def _change(self, memory: MemorySettings) -> None:
         self._memory = memory
         self._draw()
-        self._try_all()
+        self._try_all(changed=True)
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
