@@ -48,7 +48,7 @@ async def test_what_does_not_fit_is_offered_otherwise_and_stays_in_the_prompt_ev
     async with world.app(conversation=TITLE, size=(110, 34)) as chat:
         await chat.send("And what then?")
         await chat.until_seen(REFUSED)
-        await chat.until_seen("older ones found relevant")
+        await chat.until_seen("older messages found relevant")
 
         text = words(chat.app)
         offered = [name for name in ("Window:", "Everything:", "Summary:", "Retrieval:") if name in text]

@@ -248,7 +248,7 @@ async def test_what_the_model_remembers(picture: Picture) -> None:
         chat.screen.prompt.insert("What was the answer to question 3?")
         await show(chat, "8 of 28 earlier messages are not sent")
         await chat.screen.run_action("memory")
-        await chat.until_seen("older ones found relevant")
+        await chat.until_seen("older messages found relevant")
         await chat.pilot.pause(0.3)
 
         picture("memory", chat.app)

@@ -103,8 +103,9 @@ async def test_an_unknown_strategy_from_elsewhere_begins_at_the_first() -> None:
         (Warning("not_summarised", 18, 28, why="too_long"), "no room for a summary of the others"),
         (Warning("not_summarised", 18, 28, why="the service failed"), "18 not summarised"),
         (Warning("summarised", 18, 28, model="llama3.2"), "18 only as a summary"),
-        (Warning("not_found", 14, 28, found=4), "4 older ones found relevant"),
-        (Warning("not_found", 18, 28), "nothing relevant found in older ones"),
+        (Warning("not_found", 14, 28, found=4), "4 older messages found relevant"),
+        (Warning("not_found", 17, 28, found=1), "1 older message found relevant"),
+        (Warning("not_found", 18, 28), "nothing relevant found in older messages"),
         (Warning("not_searched", 18, 28, why="building"), "the index is being built"),
     ],
 )

@@ -60,6 +60,9 @@ async def listed(
     app = Host(lambda: ModelScreen(world.endpoints, current))
     async with app.run_test(size=size, notifications=True, tooltips=True) as pilot:
         await settle(pilot)
+        # Every endpoint has said what it has; the table of models is read in a thread.
+        await until(pilot, lambda: not any(each.is_running for each in app.workers if each.group == "models"))
+        await settle(pilot)
         yield app, pilot
 
 
@@ -151,6 +154,7 @@ async def test_a_server_found_here_is_used_only_after_a_yes() -> None:
         await burst(pilot, "enter")
         await burst(pilot, "y")
         assert Endpoint("ollama", OLLAMA.base_url, "ollama") == here.fake_program.settings.endpoint("ollama")
+        await until(pilot, lambda: "Texts stay on this computer" in words(app))
         await burst(pilot, "enter")
 
         assert [ModelRef("ollama", "llama3.2")] == app.results

@@ -195,9 +195,9 @@ def _about(warning: Warning) -> str:
         case "summarised":
             return f"{warning.count:,} only as a summary"
         case "not_found" if warning.found:
-            return f"{warning.found:,} older ones found relevant"
+            return f"{warning.found:,} older message{'' if warning.found == 1 else 's'} found relevant"
         case "not_found":
-            return "nothing relevant found in older ones"
+            return "nothing relevant found in older messages"
         case "not_searched" if warning.why == "building":
             return "the index is being built"
     return ""
