@@ -15,6 +15,7 @@ from tui_chat.core.errors import BadInput, Refused
 from tui_chat.core.events import PromptSaved
 from tui_chat.core.ids import make_id
 from tui_chat.core.models import (
+    Attachment,
     Conversation,
     Message,
     MessageHeader,
@@ -29,7 +30,7 @@ from tui_chat.core.tree import Tree
 from tui_chat.services.arriving import Arriving
 from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
 from tui_chat.services.planning import Options, PlanningService
-from tui_chat.services.replies import CHECKPOINT_SECONDS, Asked, Emit, Replies
+from tui_chat.services.replies import CHECKPOINT_SECONDS, Asked, Emit, Replies, attachments_of
 from tui_chat.services.spending import SpendingService
 
 CLOSE_SECONDS = 5.0
@@ -70,20 +71,30 @@ class ChatService:
 
     # -- what a front end calls -------------------------------------------------------------
 
-    async def send(self, conversation_id: str, text: str, emit: Emit, options: Options | None = None) -> None:
+    async def send(
+        self,
+        conversation_id: str,
+        text: str,
+        emit: Emit,
+        options: Options | None = None,
+        *,
+        parts: Sequence[Attachment] = (),
+    ) -> None:
         """Save the prompt, then answer it, or queue it behind the reply that is running.
 
+        ``parts`` are the files that go with it, loaded; the draft loses its own.
         Returns when the queue is answered (at once for a queued prompt). Raises BadInput for an
         empty prompt and StoreFailed where it cannot be saved; nothing is sent then. Cancelling
         stops the reply and keeps what arrived.
         """
-        _require_text(text)
+        _require_text(text, parts)
         turns = self._of(conversation_id)
         with self._saving_a_prompt():
             async with turns.saving:
                 conversation = await self._store.conversation(conversation_id)
-                prompt = self._prompt(text, parent_id=conversation.head)
-                await self._store.add_prompt(conversation_id, prompt, title=title_from(prompt.text))
+                prompt = self._prompt(text, parent_id=conversation.head, parts=parts)
+                title = title_from(prompt.text) or (title_from(parts[0].name) if parts else "")
+                await self._store.add_prompt(conversation_id, prompt, title=title)
                 queued = turns.claimed
                 if queued:
                     turns.queue.append((prompt.id, emit))
@@ -98,13 +109,17 @@ class ChatService:
     async def edit(
         self, conversation_id: str, message_id: str, text: str, emit: Emit, options: Options | None = None
     ) -> None:
-        """Ask again in other words: a new branch beside that message, answered. Raises as ``send``."""
-        _require_text(text)
+        """Ask again in other words, with the same files: a new branch beside that message, answered.
+
+        Raises as ``send``.
+        """
         self._claim(conversation_id)
         try:
             with self._saving_a_prompt():
                 original = await self._store.message(message_id)
-                prompt = self._prompt(text, parent_id=original.parent_id)
+                files = attachments_of(original)
+                _require_text(text, files)
+                prompt = self._prompt(text, parent_id=original.parent_id, parts=files)
                 await self._store.add_message(conversation_id, prompt)
             self._of(conversation_id).queue.clear()
         except BaseException:
@@ -144,8 +159,8 @@ class ChatService:
         self, conversation: Conversation, branch: Sequence[MessageHeader], text: str, emit: Emit, options: Options
     ) -> None:
         """One turn after that branch of which nothing is stored."""
-        _require_text(text)
-        prompt = self._prompt(text, parent_id=branch[-1].id if branch else None)
+        _require_text(text, options.attachments)
+        prompt = self._prompt(text, parent_id=branch[-1].id if branch else None, parts=options.attachments)
         await emit(PromptSaved(prompt))
         arriving = Arriving(self._empty_reply(prompt.id, self._planning.model_of(conversation, options)))
         await self._replies.write_unsaved(arriving, Asked(conversation, branch, prompt, options), emit)
@@ -227,8 +242,8 @@ class ChatService:
         turns = self._of(conversation_id)
         turns.claimed, turns.task, turns.arriving = False, None, None
 
-    def _prompt(self, text: str, *, parent_id: str | None) -> Message:
-        return Message(make_id(), parent_id, Role.USER, clean_surrogates(text), self._now())
+    def _prompt(self, text: str, *, parent_id: str | None, parts: Sequence[Attachment] = ()) -> Message:
+        return Message(make_id(), parent_id, Role.USER, clean_surrogates(text), self._now(), tuple(parts))
 
     def _empty_reply(self, prompt_id: str, model: ModelRef | None) -> Message:
         return Message(make_id(), prompt_id, Role.ASSISTANT, "", self._now(), status=Status.STREAMING, model=model)
@@ -292,6 +307,6 @@ class ChatService:
         return (first,) if first is not None and tree[first].parent_id in places else ()
 
 
-def _require_text(text: str) -> None:
-    if not text.strip():
+def _require_text(text: str, files: Sequence[Attachment]) -> None:
+    if not text.strip() and not files:
         raise BadInput("The prompt is empty.")

@@ -16,6 +16,7 @@ from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, FoundServer, ModelCard, Provider, Providers
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings, is_context_window
+from tui_chat.services import seeing
 from tui_chat.services.endpoint_keys import EndpointKeys
 from tui_chat.services.environment import endpoints_from
 from tui_chat.services.local_models import ENDPOINT as LOCAL_FILES
@@ -160,6 +161,7 @@ class EndpointService:
         for card in cards:
             if card.context_window:
                 await self.learn_window(ModelRef(endpoint.name, card.name), card.context_window)
+        await seeing.learn(self._store, endpoint.name, cards)
         return cards
 
     async def test(self, endpoint: Endpoint, key: Secret | None) -> Tried:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tui_chat.core.attachments import expanded, is_text
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import BadInput, OverBudget
-from tui_chat.core.models import MessageHeader, Role, ToolCall, ToolResult
+from tui_chat.core.models import Attachment, MessageHeader, Role, ToolCall, ToolResult
 from tui_chat.core.ports import Body
 from tui_chat.core.summary import Summary
 from tui_chat.core.tokens import MESSAGE_TOKENS, REQUEST_TOKENS, measure
@@ -157,8 +158,11 @@ def _text_of(role: Role, body: Body) -> str:
     """What a request would carry of that message."""
     results = [part.text for part in body.parts if isinstance(part, ToolResult)] if role is Role.TOOL else []
     calls = [part for part in body.parts if isinstance(part, ToolCall)] if role is Role.ASSISTANT else []
-    told = results or ([body.text] if body.text else [])
-    return "\n".join((*told, *(f"calls {call.name} with {call.arguments}" for call in calls)))
+    files = [part for part in body.parts if isinstance(part, Attachment)]
+    text = expanded(body.text, [each for each in files if is_text(each)])
+    others = [] if results else [f"[a file that is not told: {each.name}]" for each in files if not is_text(each)]
+    told = results or ([text] if text else [])
+    return "\n".join((*told, *others, *(f"calls {call.name} with {call.arguments}" for call in calls)))
 
 
 def _barred(text: str) -> str:

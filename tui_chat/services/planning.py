@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tui_chat.core.context import ContextPlan
-from tui_chat.core.models import Conversation, MemorySettings, MessageHeader, ModelRef
+from tui_chat.core.models import Attachment, Conversation, MemorySettings, MessageHeader, ModelRef
 from tui_chat.core.ports import ConversationStore
 from tui_chat.core.recall import Hit
 from tui_chat.core.settings import Settings
@@ -17,6 +17,7 @@ from tui_chat.core.tree import Tree
 from tui_chat.memory import strategy
 from tui_chat.memory.payload import sent_hashes, sent_ids, with_payload
 from tui_chat.memory.request import Request
+from tui_chat.services import seeing
 from tui_chat.services.endpoints import ContextWindow, EndpointService
 from tui_chat.services.learned import Known, Learned
 
@@ -37,7 +38,7 @@ class Options:
     """What holds for one request only; None where the conversation's or the user's settings do.
 
     An empty ``system_prompt`` is none at all. ``over_cap`` says that the person was asked and wants it
-    sent although it exceeds a limit of spending.
+    sent although it exceeds a limit of spending. ``attachments`` go with the draft, loaded.
     """
 
     model: ModelRef | None = None
@@ -47,6 +48,7 @@ class Options:
     reserve: int | None = None
     system_prompt: str | None = None
     over_cap: bool = False
+    attachments: tuple[Attachment, ...] = ()
 
     def applied_to(self, conversation: Conversation) -> Conversation:
         """The conversation as this request sees it."""
@@ -57,10 +59,14 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a plan goes by beside the branch: the model's window, and what its requests taught."""
+    """What a plan goes by beside the branch: the model's window, what its requests taught, whether it takes images.
+
+    None: nobody knows, and it is tried.
+    """
 
     window: ContextWindow
     known: Known = field(default_factory=Known)
+    takes_images: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,8 @@ class PlanningService:
         """What is known now; with ``ask`` the server may be asked for its context window."""
         model = self.model_of(conversation, options) or ModelRef("", "")
         window = await self._endpoints.window(model, ask=ask, conversation_id=conversation.id)
-        return Basis(window, await self._learned.known(conversation.id, model))
+        known = await self._learned.known(conversation.id, model)
+        return Basis(window, known, await seeing.takes_images(self._store, model))
 
     def needs_gathering(self, conversation: Conversation, options: Options | None = None) -> bool:
         """Whether a plan there needs more than ``preview`` can know by itself."""
@@ -167,6 +174,8 @@ class PlanningService:
         request = Request(
             draft=draft,
             draft_id=draft_id,
+            draft_attachments=options.attachments,
+            takes_images=basis.takes_images is not False,
             system_prompt=conversation.system_prompt,
             max_messages=memory.max_messages,
             context_window=window.tokens,
@@ -202,7 +211,8 @@ class PlanningService:
         def make() -> ContextPlan:
             return self.preview(conversation, branch, draft, basis, options, draft_id=draft_id, gathered=gathered)
 
-        return await asyncio.to_thread(make) if is_long(branch, draft) else make()
+        files = options.attachments if options else ()
+        return await asyncio.to_thread(make) if is_long(branch, draft, files) else make()
 
     async def plan(self, conversation_id: str, draft: str | None, options: Options | None = None) -> ContextPlan:
         """What would be sent there with this draft, to the byte. Opens no connection, stores nothing."""
@@ -225,9 +235,14 @@ class PlanningService:
         basis = await self.basis(conversation, options, ask=ask)
         plan = await self.look(conversation, branch, draft, basis, options, draft_id=draft_id, wait=True)
         bodies = await self._store.bodies(sent_ids(plan))
-        contents = await self._store.contents(sent_hashes(plan, bodies))
-        prompt = conversation.system_prompt
-        return with_payload(plan, system_prompt=prompt, bodies=bodies, draft=draft, contents=contents)
+        return with_payload(
+            plan,
+            system_prompt=conversation.system_prompt,
+            bodies=bodies,
+            draft=draft,
+            draft_attachments=options.attachments,
+            contents=await self._store.contents(sent_hashes(plan, bodies)),
+        )
 
     # -- what a sent plan teaches -----------------------------------------------------------------
 
@@ -240,7 +255,12 @@ class PlanningService:
             await self._learned.remember_anchor(conversation.id, plan.anchor, branch, rules)
 
     async def learn(self, conversation_id: str, model: ModelRef, plan: ContextPlan, input_tokens: int) -> None:
-        """The server's own count of what that plan sent: from now on its model's tokens are counted better."""
+        """The server's own count of what that plan sent: from now on its model's tokens are counted better.
+
+        Not from a request with images: what they cost says nothing of texts.
+        """
+        if any(message.images for message in plan.payload):
+            return
         await self._learned.remember_count(conversation_id, model, plan, input_tokens)
 
     async def is_calibrated(self, model: ModelRef, plan: ContextPlan) -> bool:
@@ -254,6 +274,6 @@ class PlanningService:
         return str(model), memory.strategy, str(memory.max_messages), memory.trim
 
 
-def is_long(branch: Sequence[MessageHeader], draft: str | None) -> bool:
+def is_long(branch: Sequence[MessageHeader], draft: str | None, files: Sequence[Attachment] = ()) -> bool:
     """Whether planning takes so long that a key would feel it."""
-    return len(branch) > LONG_BRANCH or len(draft or "") > LONG_DRAFT
+    return len(branch) > LONG_BRANCH or len(draft or "") + sum(each.size for each in files) > LONG_DRAFT

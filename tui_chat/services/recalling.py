@@ -180,7 +180,7 @@ def _as_shares(hits: Sequence[Hit]) -> Sequence[Hit]:
 
 
 def _passage(header: MessageHeader, body: Body) -> Passage:
-    # With tool calls the header's estimate is of all that is sent of it, and only its text is quoted.
-    has_more = bool(header.calls or header.answers)
+    # With tool calls or files the header's estimate is of all that is sent of it, and only its text is quoted.
+    has_more = bool(header.calls or header.answers or header.attachments)
     tokens = measure(body.text).tokens if has_more else header.tokens
     return Passage(header.id, header.role, header.created_at, tokens, line_count(body.text), body.text)

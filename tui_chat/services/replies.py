@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tui_chat.core.calibration import cut_by_server
@@ -25,7 +25,7 @@ from tui_chat.core.events import (
     TurnEvent,
     UsageReported,
 )
-from tui_chat.core.models import Conversation, Message, MessageHeader, ModelRef, Status, clean_surrogates
+from tui_chat.core.models import Attachment, Conversation, Message, MessageHeader, ModelRef, Status, clean_surrogates
 from tui_chat.core.ports import ConversationStore, Removal
 from tui_chat.core.prices import CAP_HINT
 from tui_chat.core.sentences import cut_sentence, error_sentence
@@ -156,7 +156,8 @@ class Replies:
             raise EmptyReply(what, hint=ENDINGS.get(arriving.finished or "", "Try again, or try another model."))
 
     async def _plan(self, asked: Asked, model: ModelRef) -> ContextPlan:
-        prompt, options = asked.prompt, asked.options
+        prompt = asked.prompt
+        options = replace(asked.options, attachments=attachments_of(prompt))
         return await self._planning.request(
             asked.conversation, asked.branch, prompt.text, options, draft_id=prompt.id, ask=True
         )
@@ -164,6 +165,8 @@ class Replies:
     async def _learn(self, arriving: Arriving, asked: Asked, model: ModelRef, plan: ContextPlan, real: int) -> None:
         """Count better from now on by what the server counted; where it counted far too little, it has cut."""
         limit = None if plan.budget.assumed else plan.budget.context_window
+        if any(message.images for message in plan.payload):
+            return  # a guess at what they cost, far off for many models, must not look like a cut
         calibrated = await self._planning.is_calibrated(model, plan)
         if cut_by_server(plan.totals.tokens, real, calibrated=calibrated, limit=limit):
             arriving.note = cut_sentence(plan.totals.tokens, real)
@@ -258,6 +261,11 @@ class Replies:
         self.saving.add(task)
         task.add_done_callback(self.saving.discard)
         return task
+
+
+def attachments_of(message: Message) -> tuple[Attachment, ...]:
+    """The files that go with it."""
+    return tuple(part for part in message.parts if isinstance(part, Attachment))
 
 
 def _require_room(plan: ContextPlan) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
+from tui_chat.core.attachments import filled, is_text
 from tui_chat.core.calibration import cut_by_server
 from tui_chat.core.clean import clean_line
 from tui_chat.core.clock import Clock
@@ -25,8 +26,8 @@ from tui_chat.core.errors import (
 )
 from tui_chat.core.events import Delta, Finished, TextDelta, ThinkingDelta, UsageReported
 from tui_chat.core.ids import make_id
-from tui_chat.core.models import Conversation, MessageHeader, ModelRef, Usage, clean_surrogates
-from tui_chat.core.ports import ConversationStore
+from tui_chat.core.models import Attachment, Conversation, MessageHeader, ModelRef, Usage, clean_surrogates
+from tui_chat.core.ports import Body, ConversationStore
 from tui_chat.core.prices import CAP_HINT
 from tui_chat.core.sentences import cut_sentence
 from tui_chat.core.summary import Summary
@@ -174,7 +175,7 @@ class SummaryService:
         """The text, piece by piece, each built on the one before; and how many it took."""
         if asked.model.endpoint == GUIDE.name:
             raise NoModel("The built-in guide makes no summaries.", hint="Choose a model with ctrl+o.")
-        bodies = await self._store.bodies([header.id for header in work.messages])
+        bodies = await self._texts_of(work.messages)
         # In a thread: every text is measured, and there may be megabytes.
         pieces = await asyncio.to_thread(pieces_of, work, bodies, frame)
         text = work.old.text if work.old else ""
@@ -184,6 +185,13 @@ class SummaryService:
             plan = await asyncio.to_thread(frame.plan, text, messages)
             text = await self._ask(plan, frame.most, asked)
         return text, len(pieces)
+
+    async def _texts_of(self, messages: Sequence[MessageHeader]) -> Mapping[str, Body]:
+        """Their bodies, the text files among their parts loaded."""
+        bodies = await self._store.bodies([header.id for header in messages])
+        files = (part for body in bodies.values() for part in body.parts if isinstance(part, Attachment))
+        contents = await self._store.contents([each.sha256 for each in files if is_text(each)])
+        return {id: replace(body, parts=filled(body.parts, contents)) for id, body in bodies.items()}
 
     async def _ask(self, plan: ContextPlan, most: int, asked: _Asked) -> str:
         """The model's answer to one piece, where it can stand for it."""
