@@ -30,6 +30,7 @@ from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, Providers, Recall
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Settings
+from tui_chat.disk.attached import UserFiles
 from tui_chat.disk.files import FileAt
 from tui_chat.disk.log import Log
 from tui_chat.disk.paths import places, private_folder
@@ -38,6 +39,7 @@ from tui_chat.disk.settings import TomlSettings
 from tui_chat.services.chat import ChatService
 from tui_chat.services.empty import EmptyStore, NoKeys
 from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
+from tui_chat.services.files import FileService
 from tui_chat.services.guard import GuardService
 from tui_chat.services.library import LibraryService
 from tui_chat.services.local_models import LocalModelService
@@ -258,6 +260,7 @@ class LocalProgram:
             transfer=TransferService(
                 store, exporters=EXPORTERS, importers=IMPORTERS, generator=f"tui-chat {__version__}"
             ),
+            files=FileService(UserFiles()),
             spending=spending,
             summaries=summaries,
             recall=recall,

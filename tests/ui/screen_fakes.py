@@ -21,6 +21,7 @@ from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.services.chat import ChatService
 from tui_chat.services.endpoints import EndpointService
+from tui_chat.services.files import FileService
 from tui_chat.services.guard import GuardService
 from tui_chat.services.library import LibraryService
 from tui_chat.services.local_models import LocalModelService
@@ -215,6 +216,7 @@ class World:
             library=cast(LibraryService, self.closing),
             endpoints=self.endpoints,
             transfer=cast(TransferService, None),
+            files=cast(FileService, None),
             spending=cast(SpendingService, None),
             summaries=cast(SummaryService, None),
             recall=cast(RecallService, self.closing),

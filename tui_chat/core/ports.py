@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -378,6 +378,45 @@ class Recall(Protocol):
 
 
 # -- files and formats -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a begun path may mean: ``path`` to read it by, and ``text`` to show and to stand for it.
+
+    The text is one clean line; that of a folder ends in ``/`` and can be completed on.
+    """
+
+    path: str = field(repr=False)
+    text: str = field(repr=False)
+
+    @property
+    def is_folder(self) -> bool:
+        return self.text.endswith("/")
+
+
+class Files(Protocol):
+    """The user's own files, as the user names them: ``~`` is the home, relative is to the working directory.
+
+    Reads regular files only, and waits for nothing that a name may hide (pipes, devices). Every call blocks.
+    """
+
+    def read(self, path: str) -> Attachment:
+        """The file, within the limits of ``core.attachments``.
+
+        Raises NotFound where it is missing, BadInput where it is no regular file, may not be read, or
+        cannot go with a message.
+        """
+
+    def existing(self, names: Sequence[str]) -> Sequence[str]:
+        """The full paths of those names, absolute or below ``~``, that are regular files."""
+
+    def completions(self, begun: str, *, limit: int) -> Sequence[Completion]:
+        """Files and folders whose path begins so, the case of the last name aside; nothing where none can be listed.
+
+        For a begun name without a folder also files deeper down that begin with it. Looks at a
+        bounded number of names; hidden ones are named only where the begun name is.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Settings
 from tui_chat.services.chat import ChatService
 from tui_chat.services.endpoints import EndpointService
+from tui_chat.services.files import FileService
 from tui_chat.services.guard import GuardService
 from tui_chat.services.library import LibraryService
 from tui_chat.services.local_models import LocalModelService
@@ -53,6 +54,7 @@ class Services:
     library: LibraryService
     endpoints: EndpointService
     transfer: TransferService
+    files: FileService
     spending: SpendingService
     summaries: SummaryService
     recall: RecallService

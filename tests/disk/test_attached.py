@@ -1,0 +1,119 @@
+"""Reading the files that the user names: regular ones, within the limits, and never waiting for one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tui_chat.core.attachments import MOST_FILE
+from tui_chat.core.errors import BadInput, NotFound
+from tui_chat.disk import attached
+from tui_chat.disk.attached import UserFiles
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs the files of a POSIX system")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory; the home is beside it."""
+    here, home = tmp_path / "here", tmp_path / "home"
+    here.mkdir()
+    home.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(home))
+    return here
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+def test_a_file_is_read_from_here_from_home_and_from_anywhere(folder: Path) -> None:
+    (folder / "near.md").write_text("near")
+    (folder.parent / "home" / "at home.md").write_text("at home")
+
+    texts = [UserFiles().read(each).data for each in ("near.md", "~/at home.md", "../home/../here/near.md")]
+
+    assert [b"near", b"at home", b"near"] == texts
+
+
+@posix
+def test_what_is_no_file_is_refused_in_words_and_without_waiting(folder: Path) -> None:
+    os.mkfifo("pipe")
+    Path("loop").symlink_to("loop")
+    Path("nowhere").symlink_to("gone.md")
+    Path("empty.md").touch()
+
+    def refusal(path: str) -> str:
+        with pytest.raises(BadInput) as caught:
+            UserFiles().read(path)
+        assert caught.value.hint or path == "empty.md"
+        return str(caught.value)
+
+    assert "pipe is not a regular file." == refusal("pipe")
+    assert "null is not a regular file." == refusal("/dev/null")
+    assert "here is a folder." == refusal(str(folder))
+    assert refusal("loop").startswith("loop could not be read (")
+    assert "empty.md is empty." == refusal("empty.md")
+    for missing in ("gone.md", "nowhere", "gone/deep.md", "~nobody-of-that-name/x", "nul\0.md", "lone\ud800.md"):
+        with pytest.raises(NotFound, match="There is no file"):
+            UserFiles().read(missing)
+
+
+@posix
+def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("notes.md").write_text("notes")
+    before = Path("notes.md").stat()
+    Path("notes.md").unlink()
+    os.mkfifo("notes.md")
+    monkeypatch.setattr(Path, "stat", lambda path, **_: before)
+
+    with pytest.raises(BadInput, match="not a regular file"):
+        UserFiles().read("notes.md")
+
+
+def test_a_file_that_may_not_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("secret.md").write_text("secret")
+
+    def forbidden(*_: object) -> int:  # modes do not stop root
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", forbidden)
+
+    with pytest.raises(BadInput, match=r"You may not read secret.md"):
+        UserFiles().read("secret.md")
+
+
+def test_a_file_over_the_limit_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("film.mp4").open("wb") as file:
+        file.truncate(60_000_000)
+    monkeypatch.setattr(os, "read", lambda *_: pytest.fail("It was read."))
+
+    with pytest.raises(BadInput, match=r"film.mp4 is too large: 60.0 MB."):
+        UserFiles().read("film.mp4")
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("growing.log").write_text("one line")
+    read: list[int] = []
+
+    def always_more(_: int, size: int) -> bytes:
+        read.append(size)
+        return bytes(size)
+
+    monkeypatch.setattr(os, "read", always_more)
+
+    with pytest.raises(BadInput, match=r"growing.log is too large"):
+        UserFiles().read("growing.log")
+    assert sum(read) <= MOST_FILE + attached._CHUNK
+
+
+def test_a_hostile_name_is_shown_in_one_clean_line(folder: Path) -> None:
+    name = "\x1b]52;c;x\x07a\nb\u202e.md" if os.name == "posix" else "a.md"
+    (folder / name).write_text("text")
+
+    shown = UserFiles().read(name).name
+
+    assert shown.isprintable()
+    assert shown.endswith(".md")
