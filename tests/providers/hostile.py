@@ -129,7 +129,7 @@ class HostileStreams(HttpProviderContract):
     @given(st.data())
     @settings(INHERITED, max_examples=300)
     def test_a_value_of_another_kind_anywhere_is_an_answer_or_our_error(self, data: st.DataObject) -> None:
-        events = [json.loads(line[6:]) for line in self.whole().splitlines() if line.startswith(b"data: ")]
+        events = [json.loads(line[6:]) for line in self.whole().splitlines() if line.startswith(b"data: {")]
         places = list(places_of(events))
         spoilt = copy.deepcopy(events)
         for where in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=3)):
@@ -223,6 +223,11 @@ class HostileStreams(HttpProviderContract):
 
     async def test_an_error_as_a_whole_answer_is_understood(self) -> None:
         assert "no more" in str(await self.failure(Reply.json({"error": {"message": "no more"}})))
+
+    async def test_half_of_an_answer_that_was_not_streamed_is_not_quoted(self) -> None:
+        error = await self.failure(Reply(b'{"choices": [{"message": {"content": "the reply canary', drop=True))
+
+        assert "canary" not in error.sentence
 
     # -- what goes out ------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -14,12 +14,12 @@ from tests.contracts.provider import (
     ANSWER,
     KEY,
     PROMPT,
-    HttpProviderContract,
     collect,
     plan_of,
     text_of,
     thinking_of,
 )
+from tests.providers.hostile import HostileStreams
 from tests.providers.loopback import Loopback, Reply
 from tui_chat.core.errors import (
     ContextTooLong,
@@ -32,11 +32,11 @@ from tui_chat.core.errors import (
 )
 from tui_chat.core.events import Delta, Finished, TextDelta, ThinkingDelta, UsageReported
 from tui_chat.core.models import Usage
-from tui_chat.core.ports import ModelCard, Provider
-from tui_chat.core.secret import Secret
+from tui_chat.core.ports import ModelCard
 from tui_chat.core.settings import Endpoint
 from tui_chat.providers.http import Connection
 from tui_chat.providers.openai import OpenAIProvider
+from tui_chat.providers.openai_stream import ChatStream
 
 
 def event(value: Any, name: str = "") -> bytes:
@@ -63,17 +63,9 @@ def counts(usage: Usage) -> dict[str, Any]:
 DONE = b"data: [DONE]\n\n"
 
 
-class TestOpenAI(HttpProviderContract):
-    def open(
-        self,
-        url: str,
-        *,
-        key: Secret | None = None,
-        sleep: Callable[[float], Awaitable[None]] | None = None,
-        first_byte_timeout: float = 10,
-    ) -> Provider:
-        connection = Connection(Endpoint("here", url), key, first_byte_timeout=first_byte_timeout)
-        return OpenAIProvider(connection, sleep=sleep or asyncio.sleep)
+class TestOpenAI(HostileStreams):
+    dialect = "openai"
+    reading = ChatStream
 
     def answer(
         self, *texts: str, thinking: str = "", usage: Usage | None = None, reason: str = "stop", end: bool = True
@@ -156,11 +148,6 @@ class TestOpenAI(HttpProviderContract):
 
             assert Finished("stop") == deltas[-1]
 
-    async def test_a_server_that_stays_connected_after_done_has_still_ended(self) -> None:
-        deltas = await self.ask(Reply(self.answer(*ANSWER), gate=asyncio.Event()))
-
-        assert Finished("stop") == deltas[-1]
-
     async def test_usage_may_come_with_the_finish_reason(self) -> None:
         deltas = await self.ask(
             Reply(chunk({"content": "Yes."}) + chunk({}, "stop", usage={"prompt_tokens": 5, "completion_tokens": 2}))
@@ -207,9 +194,11 @@ class TestOpenAI(HttpProviderContract):
             event({"message": "Provider disconnected"}, name="error"),
             b"event: error\ndata: Provider disconnected\n\n",
             chunk({"content": ""}, "error", error={"code": "server_error", "message": "Provider disconnected"}),
+            event({"choices": [{"error": {"code": 502, "message": "Provider disconnected"}}]}),
+            event({"object": "error", "message": "Provider disconnected", "type": "ServerError", "code": 500}),
         ],
     )
-    async def test_an_error_in_mid_stream_keeps_the_text(self, failure: bytes) -> None:
+    async def test_an_error_in_mid_stream_is_understood_in_each_servers_form(self, failure: bytes) -> None:
         deltas: list[Delta] = []
 
         error = await self.failure(Reply(self.answer("half", end=False) + failure), into=deltas)
@@ -218,11 +207,15 @@ class TestOpenAI(HttpProviderContract):
         assert "Provider disconnected" in str(error)
         assert [TextDelta("half")] == deltas
 
-    async def test_an_error_as_a_whole_answer_is_understood(self) -> None:
-        assert "no more" in str(await self.failure(Reply.json({"error": {"message": "no more"}})))
-
-    async def test_other_json_is_not_this_dialect(self) -> None:
+    async def test_another_dialect_is_not_taken_for_this_one(self) -> None:
         for reply in (
+            Reply(b"data: hi\n\n"),
+            Reply(b"data: 7\n\n"),
+            Reply(b"data: {}\n\n"),
+            Reply(b'{"a":"b"}\n'),
+            Reply(b'data: {"type":"message_start","message":{"role":"assistant"}}\n\n'),
+            Reply(b'data: {"candidates":[{"content":{"parts":[{"text":"hi"}]},"finishReason":"STOP"}]}\n\n'),
+            Reply(b'{"message":{"role":"assistant","content":"hi"},"done":true}\n'),
             Reply.json({"id": 1, "choices": [{"message": {"content": "whole"}}]}),
             Reply(b"data: not json\n\n"),
             Reply(b"data: [1]\n\n"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tui_chat.core.errors import EmptyReply, ProviderError
+from tui_chat.core.errors import EmptyReply
 from tui_chat.core.events import Delta
 from tui_chat.core.models import Usage
 from tui_chat.providers.reading import Reading, count
-from tui_chat.providers.refusals import TRY_AGAIN, Speaker, clean, not_this_dialect
+from tui_chat.providers.refusals import TRY_AGAIN, Speaker, clean
 from tui_chat.providers.sse import Event, EventStream
 
 _NO_ANSWER = {"load", "unload"}
@@ -30,7 +30,6 @@ class OllamaStream(Reading):
     def __init__(self, speaker: Speaker, content_type: str = "") -> None:
         super().__init__(speaker, content_type)
         self._events = LineStream()
-        self._any_line = False
         self._any_call = False
 
     def feed(self, piece: bytes) -> Iterator[Delta]:
@@ -41,9 +40,7 @@ class OllamaStream(Reading):
 
     def _read(self, value: Mapping[str, Any]) -> Iterator[Delta]:
         message = value.get("message")
-        if not isinstance(message, dict) and "done" not in value:
-            return  # a later version's news, or another protocol: the end will tell
-        self._any_line = True
+        self._own = self._own or isinstance(message, dict) or "done" in value
         if isinstance(message, dict):
             self._any_call = self._any_call or bool(message.get("tool_calls"))
             yield from self._thought(message.get("thinking"))
@@ -58,10 +55,6 @@ class OllamaStream(Reading):
         if reason in _NO_ANSWER and not self._any_piece:
             raise EmptyReply(f"{self._speaker.name} only loaded the model and said nothing.", hint=TRY_AGAIN)
         return "tool_calls" if reason == "stop" and self._any_call else reason
-
-    def _no_end(self) -> ProviderError:
-        other = self._any_event and not self._any_line
-        return not_this_dialect(self._speaker) if other else super()._no_end()
 
 
 def _usage(said: Mapping[str, Any]) -> Usage | None:

@@ -44,6 +44,7 @@ class Reading:
         self._done = False
         self._reason: str | None = None
         self._usage: Usage | None = None
+        self._own: bool | None = None
         self.complete = False
 
     @property
@@ -74,7 +75,10 @@ class Reading:
     # -- for the dialects -----------------------------------------------------------------
 
     def _read(self, value: Mapping[str, Any]) -> Iterator[Delta]:
-        """What an event says. Sets ``_reason`` and ``_usage`` where it gives them, ``_done`` at the mark of the end."""
+        """What an event says. Sets ``_reason`` and ``_usage`` where it gives them, ``_done`` at the mark of the end.
+
+        A dialect that skips what it does not know says in ``_own`` whether there was anything that it does.
+        """
         raise NotImplementedError
 
     def _text(self, text: object) -> Iterator[Delta]:
@@ -141,6 +145,8 @@ class Reading:
         name = self._speaker.name
         if self._any_piece:
             return NotReached(f"{name} broke off in the middle of its reply.", hint=TRY_AGAIN)
+        if self._own is False:
+            return not_this_dialect(self._speaker)
         lines = bytes(self._head).decode("utf-8", "replace").splitlines()
         head = "\n".join(line for line in lines if not line.startswith(":")).strip()  # comments are signs of life
         if self._any_event or not head:
@@ -149,10 +155,11 @@ class Reading:
             )
         if looks_like_html(head):
             return web_page(self._speaker)
-        said = complaint(head, key=self._speaker.key)
-        if head.startswith(("{", "[")) and said.words:
-            return failed_midway(self._speaker, said)
-        return not_this_dialect(self._speaker)
+        try:
+            said = complaint_in(parse_json(head), key=self._speaker.key)
+        except ValueError:  # whatever it is, it may be half a reply, which belongs in no message
+            return not_this_dialect(self._speaker)
+        return failed_midway(self._speaker, said) if said.words else not_this_dialect(self._speaker)
 
 
 def count(value: object) -> int | None:
