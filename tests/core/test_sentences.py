@@ -116,6 +116,11 @@ def test_shorter_forms_are_shorter_and_the_last_says_how_many(
     assert forms[-1] == f"{count:,} not sent"
 
 
+@pytest.mark.parametrize("code", ["not_summarised", "not_found", "not_searched"])
+def test_in_a_narrow_line_the_reason_goes_before_the_fact_does(code: str) -> None:
+    assert "10 of 16 earlier messages are not sent." == warning_forms(Warning(code, 10, 16))[-2]
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [

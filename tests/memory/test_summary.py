@@ -256,13 +256,14 @@ def test_the_longest_text_is_the_longest_that_costs_no_more_than_that(input: int
     assert not text or request.corrected(text + 1 + LINE) > most_tokens(budget)
 
 
-def test_a_budget_without_room_for_any_keeps_none_and_says_so() -> None:
-    branch, request = chat("ua" * 40), replace(room_for_units(36, max_messages=80), low=0.5)
+@pytest.mark.parametrize("low", [0.5, 1.0])
+def test_a_budget_without_room_for_any_keeps_none_sends_what_the_window_sends_and_says_so(low: float) -> None:
+    branch, request = chat("ua" * 40), replace(room_for_units(36, max_messages=80), low=low)
 
-    plan = strategy_.plan(branch, request)
+    plan, window = strategy_.plan(branch, request), strategy("window").plan(branch, request)
 
     assert ["too_long"] == [warning.why for warning in plan.warnings]
-    assert strategy("window").plan(branch, request).anchor == plan.anchor
+    assert (window_of(window), window.anchor) == (window_of(plan), plan.anchor)
 
 
 # -- the window stands still -------------------------------------------------------------------------------------

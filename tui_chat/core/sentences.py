@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from tui_chat.core import clock
+from tui_chat.core.clean import clean_line
 from tui_chat.core.clock import Millis
 from tui_chat.core.context import ContextPlan, PlanError, Warning
 from tui_chat.core.errors import ContextTooLong
 from tui_chat.core.models import Usage
+from tui_chat.core.sampling import LeftOut, Sampling
 
 LAST_ANSWER_NOT_SENT = "last_answer_not_sent"
 """The gravest warning: the room does not even hold the newest exchange."""
@@ -73,7 +75,9 @@ def warning_forms(warning: Warning, *, time: Callable[[Millis], str] = clock.loc
             return f"{made} Details may be lost.", f"{fact} Details may be lost.", fact, short
         case "not_found" if warning.found:
             return fact, f"{warning.found:,} found, {short}", short
-    if warning.since is None or warning.code != "before_window":
+    if warning.code != "before_window":
+        return tuple(dict.fromkeys((f"{fact} {consequence}", fact, f"{_how_many(warning)}.", short)))
+    if warning.since is None:
         return f"{fact} {consequence}", fact, short
     dated = f"{fact[:-1]} (older than {time(warning.since)})."
     return f"{dated} {consequence}", f"{fact} {consequence}", fact, short
@@ -96,6 +100,30 @@ def cut_sentence(estimate: int, real: int) -> str:
     # A window is a round number; where the server drops whole messages its count only stays below it.
     guess = f" (context of {real:,}?)" if real % 256 == 0 else ""
     return f"The server counted {real:,} tokens of ~{estimate:,} sent: it has probably cut the beginning{guess}."
+
+
+def dropped_sentence(model: str, dropped: LeftOut, *, remembered: bool) -> str:
+    """``gpt-x takes no temperature 0.7: it was left out, and will be from now on.``"""
+    lasting = ", and will be from now on" if remembered else ""
+    return f"{clean_line(model)[:60]} takes no {dropped.name} {dropped.value}: it was left out{lasting}."
+
+
+def sampling_sentence(plan: ContextPlan) -> str:
+    """``temperature 0.7 · not sent: top_k 40 (refused by the model before)``; empty where the user set none."""
+    parts = [set_words(plan.sampling)] if plan.sampling.values else []
+    if plan.unsampled:
+        left_out = (f"{each.name} {each.value} ({_why_left_out(each)})" for each in plan.unsampled)
+        parts.append(f"not sent: {', '.join(left_out)}")
+    return " · ".join(parts)
+
+
+def set_words(sampling: Sampling) -> str:
+    """``temperature 0.7, seed 7``; empty where none is set."""
+    return ", ".join(f"{name} {value}" for name, value in sampling.values.items())
+
+
+def _why_left_out(left_out: LeftOut) -> str:
+    return "refused by the model before" if left_out.refused else "the service has no such parameter"
 
 
 def error_sentence(error: PlanError) -> str:
@@ -198,7 +226,7 @@ _NOT_SUMMARISED = {
     "": "",
     "due": " yet",
     "invalid": ": what the summary was made from has changed",
-    "too_long": ": there is no room for a summary of that length",
+    "too_long": ": a summary has no room",
 }
 _NOT_SEARCHED = {"": "nothing was looked for", "building": "the index is being built"}
 

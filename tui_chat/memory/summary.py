@@ -58,6 +58,8 @@ class Summarised:
     def plan(self, branch: Sequence[MessageHeader], request: Request) -> ContextPlan:
         """The newest whole units in blocks, behind the request's summary where it is valid."""
         setting = Setting.of(branch, replace(request, low=LOW))
+        if not most_text(setting.fixed.budget, request.factor):
+            setting = Setting.of(branch, request)  # none will be asked for: the window is the user's
         view = look(setting)
         if setting.fixed.error is not None or not view.dropped:
             decision = Decision(
