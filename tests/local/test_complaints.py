@@ -115,11 +115,14 @@ def test_a_files_name_is_no_complaint() -> None:
 @pytest.mark.parametrize(
     ("code", "memory", "sentence"),
     [
-        (128 + 9, False, "Tiny was ended: most likely there was not enough memory."),
-        (1, True, "Tiny was ended: most likely there was not enough memory."),
-        (128 + 6, False, "Tiny stopped: llama.cpp crashed (SIGABRT)."),
-        (0, False, "Tiny stopped: llama.cpp ended with code 0."),
+        (128 + 9, False, "The local model Tiny was ended: most likely there was not enough memory."),
+        (1, True, "The local model Tiny was ended: most likely there was not enough memory."),
+        (128 + 6, False, "The local model Tiny ended: llama.cpp crashed (SIGABRT)."),
+        (0, False, "The local model Tiny ended: llama.cpp ended with code 0."),
     ],
 )
 def test_the_end_of_a_running_model_is_told(code: int, memory: bool, sentence: str) -> None:
-    assert sentence == str(why_ended("Tiny", code, memory=memory))
+    error = why_ended("Tiny", code, memory=memory)
+
+    assert sentence == str(error)
+    assert error.hint.startswith("The next prompt starts it again.")

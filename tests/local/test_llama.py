@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pytest
 
 from tests.local.gguf_bytes import gguf, llama, write
 from tests.local.processes import family, still_alive
-from tui_chat.core.errors import BadInput, NotFound, ServerFailed
+from tui_chat.core.errors import BadInput, NoModel, NotFound, ServerFailed
 from tui_chat.core.local import GgufFile, Stage
 from tui_chat.local.child import KEPT_LINES, LONGEST_LINE
 from tui_chat.local.folders import Enough, Limits
@@ -257,6 +257,51 @@ async def test_another_model_takes_its_place(tmp_path: Path, tiny: GgufFile) -> 
 
         assert not is_alive(pid)
         assert ("Other", 1024) == (running.model, running.context_window)
+
+
+async def test_why_a_model_is_gone_waits_for_its_end(tiny: GgufFile) -> None:
+    async with serving("old") as models:
+        first = await models.start(tiny)
+        assert models._child is not None
+        _, engine = family(models._child.pid)
+        os.kill(engine.pid, signal.SIGSEGV)
+        why = await models.why_gone(first)
+        second = await models.start(tiny)
+
+        assert "The local model Tiny ended: llama.cpp crashed (SIGSEGV)." == str(why)
+        assert None is await models.why_gone(first), "what it died of is forgotten with the next start"
+        await models.stop()
+        assert None is await models.why_gone(second)
+
+
+async def test_a_model_that_had_to_make_room_is_told_so(tmp_path: Path, tiny: GgufFile) -> None:
+    other = write(tmp_path / "Other.gguf")
+    async with serving("old") as models:
+        first = await models.start(tiny)
+        await models.start(await models.read(other))
+
+        assert "The local model Tiny was ended: another model file was opened." == str(await models.why_gone(first))
+
+
+async def test_a_model_that_runs_on_is_not_gone(tiny: GgufFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui_chat.local.llama.NOTICE_SECONDS", 0.01)
+    async with serving("old") as models:
+        assert None is await models.why_gone(await models.start(tiny))
+
+
+async def test_without_llama_cpp_it_is_said_before_anything_is_chosen() -> None:
+    def nothing(environment: Mapping[str, str]) -> Sequence[str]:
+        raise NoModel("llama.cpp is not installed here.")
+
+    with pytest.raises(NoModel, match="not installed"):
+        await LlamaCpp({}, choose=nothing).require()
+
+
+def test_the_folders_that_are_named_are_those_that_are_looked_into(tmp_path: Path) -> None:
+    places = LlamaCpp({"HOME": str(tmp_path), "OLLAMA_MODELS": "/disk/models"}).folders
+
+    assert Path("/disk/models") == next(each.path for each in places if each.source == "Ollama")
+    assert {"Ollama", "llama.cpp", "LM Studio", "Hugging Face"} == {each.source for each in places}
 
 
 async def test_a_file_that_cannot_be_read_ends_nothing(tmp_path: Path, tiny: GgufFile) -> None:

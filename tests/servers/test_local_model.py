@@ -142,8 +142,8 @@ async def test_stopping_leaves_no_process(llama: LlamaCpp, model: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (signal.SIGKILL, "Tiny-Q4 was ended: most likely there was not enough memory."),
-        (signal.SIGSEGV, "Tiny-Q4 stopped: llama.cpp crashed (SIGSEGV)."),
+        (signal.SIGKILL, "The local model Tiny-Q4 was ended: most likely there was not enough memory."),
+        (signal.SIGSEGV, "The local model Tiny-Q4 ended: llama.cpp crashed (SIGSEGV)."),
     ],
 )
 async def test_a_crash_is_noticed_told_and_followed_by_a_new_start(

@@ -32,6 +32,14 @@ class GgufFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """Where a program keeps its models, whether it is there or not; ``source`` says whose it is."""
+
+    source: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """A model that is being served on this computer, in the OpenAI dialect, to whoever has the key."""
 
@@ -56,6 +64,13 @@ Progress = Callable[[Stage], None]
 
 class LocalModels(Protocol):
     """Runs at most one model file at a time as a child process, which ends with the program."""
+
+    @property
+    def folders(self) -> Sequence[ModelFolder]:
+        """Where ``find`` looks, and nowhere else."""
+
+    async def require(self) -> None:
+        """Raises NoModel, which says how to get it, where llama.cpp is not installed here."""
 
     async def find(self) -> Sequence[GgufFile]:
         """The model files of other programs on this computer, by name; looks into their folders only.
@@ -83,6 +98,12 @@ class LocalModels(Protocol):
     @property
     def failure(self) -> TuiChatError | None:
         """Why what ran no longer does, where nobody stopped it."""
+
+    async def why_gone(self, running: Running) -> TuiChatError | None:
+        """Why that one no longer runs; an end that its broken connection announces is waited for.
+
+        None where it runs on, or was stopped.
+        """
 
     async def stop(self) -> None:
         """End what runs or is being started; nothing of it is left when this returns."""

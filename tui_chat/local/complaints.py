@@ -31,7 +31,8 @@ _ERROR = re.compile(r"^[\d.]+ E ")
 """Time and level, in newer versions."""
 
 REINSTALL = "Install or update it: pip install -U 'tui-chat[local]'."
-_LESS_MEMORY = "Close other programs, choose a smaller file, or set a smaller context window."
+_LESS_MEMORY = "Close other programs, or choose a smaller file."
+_AGAIN = "The next prompt starts it again."
 
 
 def why_not_started(model: GgufFile, lines: Iterable[str], code: int) -> TuiChatError:
@@ -67,8 +68,16 @@ def why_not_started(model: GgufFile, lines: Iterable[str], code: int) -> TuiChat
 def why_ended(name: str, code: int, *, memory: bool) -> TuiChatError:
     """Why a model that was served no longer is; ``memory``: it said that memory ran out."""
     if memory or code == 128 + signal.SIGKILL:
-        return ServerFailed(f"{name} was ended: most likely there was not enough memory.", hint=_LESS_MEMORY)
-    return ServerFailed(f"{name} stopped: llama.cpp {ended_by(code)}.", hint="Start it again.")
+        return ServerFailed(
+            f"The local model {name} was ended: most likely there was not enough memory.",
+            hint=f"{_AGAIN} {_LESS_MEMORY}",
+        )
+    return ServerFailed(f"The local model {name} ended: llama.cpp {ended_by(code)}.", hint=_AGAIN)
+
+
+def replaced(name: str) -> TuiChatError:
+    """Why a model that was served no longer is, where another took its place."""
+    return ServerFailed(f"The local model {name} was ended: another model file was opened.", hint=_AGAIN)
 
 
 def ended_by(code: int) -> str:

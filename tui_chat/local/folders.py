@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tui_chat.core.errors import TuiChatError
-from tui_chat.core.local import GgufFile
+from tui_chat.core.local import GgufFile, ModelFolder
 from tui_chat.local.header import clean_name, parts_of
 from tui_chat.local.model import read_model
 
@@ -53,11 +53,9 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """A place where a program keeps its models: whose it is, where, and how to look into it."""
+class Folder(ModelFolder):
+    """One of them, and how to look into it."""
 
-    source: str
-    path: Path
     look: Callable[[Path, Limits], Iterator[GgufFile]]
 
 

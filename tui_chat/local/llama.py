@@ -10,17 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from tui_chat.core.errors import BadInput, ServerFailed, TuiChatError
-from tui_chat.core.local import GgufFile, Progress, Running, Stage
+from tui_chat.core.local import GgufFile, ModelFolder, Progress, Running, Stage
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import is_context_window
 from tui_chat.local.child import Child, ChildEnded, KeyIgnored
-from tui_chat.local.complaints import REINSTALL, why_ended, why_not_started
+from tui_chat.local.complaints import REINSTALL, replaced, why_ended, why_not_started
 from tui_chat.local.engine import Choose, command, variables
 from tui_chat.local.folders import find_models, folders, limits
 from tui_chat.local.model import read_model
 
 LOAD_SECONDS = 900.0
 """Until a start is given up: tens of gigabytes from a slow disk."""
+
+NOTICE_SECONDS = 5.0
+"""Between the end of the server's connections and that of its guard: mostly a few milliseconds."""
 
 
 class LlamaCpp:
@@ -40,6 +43,7 @@ class LlamaCpp:
         self._stops = 0
         self._child: Child | None = None
         self._running: Running | None = None
+        self._replaced: Running | None = None
         self._failure: TuiChatError | None = None
 
     @property
@@ -51,6 +55,23 @@ class LlamaCpp:
     def failure(self) -> TuiChatError | None:
         """See the port."""
         return self._failure
+
+    async def why_gone(self, running: Running) -> TuiChatError | None:
+        """See the port."""
+        if self._running is running and self._child is not None:
+            await asyncio.wait((self._child.ended,), timeout=NOTICE_SECONDS)
+        if self._running is running:
+            return None
+        return replaced(running.model) if self._replaced is running else self._failure
+
+    @property
+    def folders(self) -> Sequence[ModelFolder]:
+        """See the port."""
+        return folders(self._environment)
+
+    async def require(self) -> None:
+        """See the port."""
+        await asyncio.to_thread(self._choose, self._environment)
 
     async def find(self) -> Sequence[GgufFile]:
         """See the port."""
@@ -80,6 +101,7 @@ class LlamaCpp:
             running = self._running
             if running is None or (running.file, running.context_window) != (model, window):
                 argv = await asyncio.to_thread(self._choose, self._environment)
+                self._replaced = running
                 await self._end()
                 if self._stops != stops:
                     raise _stopped(model)

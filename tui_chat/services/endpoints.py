@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from tui_chat.core.clean import clean_line
@@ -17,14 +16,17 @@ from tui_chat.core.ports import ConversationStore, FoundServer, ModelCard, Provi
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings, is_context_window
 from tui_chat.services import seeing
+from tui_chat.services.consent import consent_key, unconfirmed
 from tui_chat.services.endpoint_keys import EndpointKeys
 from tui_chat.services.environment import endpoints_from
+from tui_chat.services.favourites import favourites, mark_favourite
 from tui_chat.services.local_models import ENDPOINT as LOCAL_FILES
 from tui_chat.services.local_models import LocalModelService
 from tui_chat.services.meant import Tried, what_answers
 from tui_chat.services.reaching import HERE
 from tui_chat.services.reaching import Reach as Reach
 from tui_chat.services.reaching import reach as reach
+from tui_chat.services.served import Served
 from tui_chat.services.staying import keep_here, staying_here
 from tui_chat.services.windows import ASSUMED, unsaid_window
 from tui_chat.services.windows import ASSUMED_CONTEXT_WINDOW as ASSUMED_CONTEXT_WINDOW
@@ -41,7 +43,6 @@ ASK_SECONDS = 3.0
 """How long a prompt may wait for the server to say its model's window."""
 
 _UNSAID = "unsaid"
-_FAVOURITES = "favourite-models"
 
 
 class EndpointService:
@@ -84,6 +85,11 @@ class EndpointService:
         return (*named.values(), GUIDE)
 
     @property
+    def local(self) -> LocalModelService | None:
+        """The model files of this computer, which are the models of ``GGUF``; None where none can be run."""
+        return self._local
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What in the environment was not understood, a sentence each."""
         return self._passing.problems
@@ -104,7 +110,8 @@ class EndpointService:
         """
         text = clean_line(text)
         first, slash, rest = text.partition("/")
-        if slash and rest and any(endpoint.name == first for endpoint in self.all()):
+        names = {GGUF.name if self._local is not None else "", *(endpoint.name for endpoint in self.all())}
+        if slash and rest and first in names:
             return ModelRef(first, rest)
         default = self._settings().model
         real = [endpoint.name for endpoint in self.all() if endpoint != GUIDE]
@@ -130,22 +137,18 @@ class EndpointService:
                 f"{model} is not on this computer, and this conversation is not to leave it; nothing was sent.",
                 hint="Choose a local model (ctrl+o), or let it leave (ctrl+p).",
             )
+        if self._local is not None and model.endpoint == GGUF.name:
+            return await self._provider_of_file(self._local, model.name)
         while True:
             endpoint = self.endpoint(model.endpoint)
             if await self.needs_consent(endpoint):
-                raise _unconfirmed(endpoint)
-            file = await self._local.ready(model.name) if self._local is not None and endpoint == GGUF else None
-            if file is not None:
-                endpoint = replace(GGUF, base_url=file.base_url)
-                if file is not self._file:
-                    self._retire(GGUF.name)  # a port may come again, with another key
-                    self._file = file
+                raise unconfirmed(endpoint)
             async with self._opening[endpoint.name]:
                 held = self._open.get(endpoint.name)
                 if held is not None and held[0] == endpoint:
                     return held[1]
                 changes = self._changes[endpoint.name]
-                key = await self._keys.of(endpoint) if file is None else file.key
+                key = await self._keys.of(endpoint)
                 provider = self._providers.open(endpoint, key)
                 self._retire(endpoint.name)
                 self._open[endpoint.name] = (endpoint, provider)
@@ -153,8 +156,27 @@ class EndpointService:
                     return provider
                 self._retire(endpoint.name)  # saved meanwhile, perhaps with another key
 
+    async def _provider_of_file(self, local: LocalModelService, name: str) -> Provider:
+        """The provider of a model file, which runs when this returns."""
+        running = await local.ready(name)
+        held = self._open.get(GGUF.name)
+        if held is not None and self._file is running:
+            return held[1]
+        self._retire(GGUF.name)  # a port may come again, with another key
+        provider = self._providers.open(replace(GGUF, base_url=running.base_url), running.key)
+        served = Served(provider, lambda: local.why_gone(running))
+        self._file, self._open[GGUF.name] = running, (GGUF, served)
+        return served
+
+    def preparing(self, model: ModelRef) -> str:
+        """What is being done before this model can be asked, in words; empty for nothing."""
+        stage = self._local.loading(model.name) if self._local is not None and model.endpoint == GGUF.name else None
+        return stage or ""
+
     async def models(self, endpoint: Endpoint) -> Sequence[ModelCard]:
         """What it offers; what it says of context windows, and of models that run elsewhere, is remembered."""
+        if self._local is not None and endpoint == GGUF:
+            return await self._local.cards()
         provider = await self.provider(ModelRef(endpoint.name, ""))
         cards = await provider.models()
         self._elsewhere[endpoint.name] = {_tagged(card.name): card.runs_at for card in cards}
@@ -235,12 +257,12 @@ class EndpointService:
         So it is where it came from the environment and is not this computer, and where its key comes
         from a command that was not entered here: the settings file may have been changed by anyone.
         """
-        name = _consent(endpoint) if self._asks_consent else ""
+        name = consent_key(endpoint) if self._asks_consent else ""
         return bool(name) and await self._store.value(name) is None
 
     async def give_consent(self, endpoint: Endpoint) -> None:
         """The person confirmed this address, or this command for this address."""
-        if name := _consent(endpoint):
+        if name := consent_key(endpoint):
             await self._store.set_value(name, "true")
 
     # -- how far texts go ---------------------------------------------------------------------
@@ -281,15 +303,12 @@ class EndpointService:
 
     async def favourites(self) -> tuple[ModelRef, ...]:
         """The models that the person marked, in the order in which they did."""
-        parts = (text.partition("/") for text in json.loads(await self._store.value(_FAVOURITES) or "[]"))
-        return tuple(ModelRef(endpoint, name) for endpoint, _, name in parts)
+        return await favourites(self._store)
 
     async def mark_favourite(self, model: ModelRef, *, marked: bool) -> None:
         """Make it a favourite, or no longer one."""
         async with self._changing:
-            others = [str(each) for each in await self.favourites() if each != model]
-            kept = [*others, str(model)] if marked else others
-            await self._store.set_value(_FAVOURITES, json.dumps(kept))
+            await mark_favourite(self._store, model, marked=marked)
 
     # -- context windows ----------------------------------------------------------------------
 
@@ -302,7 +321,8 @@ class EndpointService:
         """
         endpoint = next((each for each in self.all() if each.name == model.endpoint), None)
         if endpoint is None and model.endpoint == GGUF.name and self._local is not None:
-            return await self._window_of_file(self._local, model.name, start=ask)
+            tokens = await self._local.window(model.name)
+            return ASSUMED if tokens is None else ContextWindow(tokens, assumed=False)
         if endpoint is not None and endpoint.context_window:
             return ContextWindow(await self._unrefused(model, endpoint.context_window), assumed=False)
         known = await self._store.value(f"window:{model}")
@@ -314,17 +334,6 @@ class EndpointService:
         if known is not None and known != _UNSAID:
             return ContextWindow(int(known), assumed=False)
         return await asyncio.to_thread(unsaid_window, endpoint, model.name)
-
-    @staticmethod
-    async def _window_of_file(local: LocalModelService, name: str, *, start: bool) -> ContextWindow:
-        """What it runs with. Who asks for that will talk to it soon: it may be started now."""
-        running = local.running
-        if start and (running is None or running.model != name):
-            with suppress(TuiChatError):  # the prompt that needs it says what is wrong
-                running = await local.ready(name)
-        if running is None or running.model != name:
-            return ASSUMED
-        return ContextWindow(running.context_window, assumed=False)
 
     async def _ask_window(self, endpoint: Endpoint, model: ModelRef) -> None:
         self._asked.add(model)
@@ -381,24 +390,6 @@ class EndpointService:
 
 def _is_near(endpoint: Endpoint) -> bool:
     return reach(endpoint) in (Reach.LOCAL, Reach.LAN)
-
-
-def _unconfirmed(endpoint: Endpoint) -> Refused:
-    if endpoint.key_command is not None:
-        what = f"The key of {endpoint.name!r} comes from a command of the settings file that was not confirmed."
-    else:
-        what = f"{endpoint.base_url} came from an environment variable and was not confirmed."
-    return Refused(what, hint="Choose the model once with ctrl+o to confirm it.")
-
-
-def _consent(endpoint: Endpoint) -> str:
-    """Under what name consent to this endpoint is kept; empty where none is needed."""
-    if endpoint.from_environment:
-        return "" if reach(endpoint) is Reach.LOCAL else f"consent:{endpoint.base_url}"
-    if endpoint.key_command is not None and endpoint.key_env is None:
-        # With the address: what the command prints must not be sent elsewhere either.
-        return f"consent:{endpoint.name}|{endpoint.base_url}|{endpoint.key_command}"
-    return ""
 
 
 def _tagged(name: str) -> str:

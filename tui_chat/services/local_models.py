@@ -1,4 +1,4 @@
-"""Model files as models: chosen once, remembered by name, run when they are first asked."""
+"""Model files as models: opened once, remembered by name, run when they are asked."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tui_chat.core.clean import clean_line
-from tui_chat.core.errors import NoModel
-from tui_chat.core.local import GgufFile, LocalModels, Progress, Running
+from tui_chat.core.errors import NoModel, NotFound, TuiChatError
+from tui_chat.core.local import GgufFile, LocalModels, ModelFolder, Progress, Running, Stage
 from tui_chat.core.models import ModelRef
-from tui_chat.core.ports import ConversationStore
+from tui_chat.core.ports import ConversationStore, ModelCard
 
 ENDPOINT = "gguf"
 """The name under which model files stand among the endpoints."""
@@ -20,6 +20,7 @@ ENDPOINT = "gguf"
 MOST_REMEMBERED = 50
 
 _KEY = "gguf-files"
+_OPEN_AGAIN = "Open the model file again with ctrl+o."
 
 
 class LocalModelService:
@@ -30,18 +31,49 @@ class LocalModelService:
         self._made: LocalModels | None = None
         self._store = store
         self._starting = asyncio.Lock()
+        self._loading: tuple[str, Stage] | None = None
+
+    # -- which there are ------------------------------------------------------------------------
+
+    async def require(self) -> None:
+        """Raises NoModel, which says how to get it, where llama.cpp is not installed here."""
+        await self._models.require()
+
+    @property
+    def folders(self) -> Sequence[ModelFolder]:
+        """Where other programs keep their models."""
+        return self._models.folders
+
+    async def files(self) -> Sequence[GgufFile]:
+        """The model files of other programs on this computer; their folders are read, and nothing else."""
+        return await self._models.find()
 
     async def read(self, path: Path) -> GgufFile:
         """What the header of a file says. Raises NotFound, or BadInput that says what is wrong with it."""
         return await self._models.read(path)
 
-    async def files(self) -> Sequence[GgufFile]:
-        """The model files of other programs on this computer."""
-        return await self._models.find()
-
     async def remembered(self) -> Sequence[str]:
         """The names of those that were chosen, the newest first."""
         return tuple(await self._paths())
+
+    async def cards(self) -> Sequence[ModelCard]:
+        """These as models, each with the window that it is run with: none where its file cannot be read."""
+        return [ModelCard(name, await self.window(name)) for name in await self._paths()]
+
+    async def window(self, name: str) -> int | None:
+        """How many tokens that model runs with, or would; reads its header, and runs nothing."""
+        running = self.running
+        if running is not None and running.model == name:
+            return running.context_window
+        path = (await self._paths()).get(name)
+        if path is None:
+            return None
+        try:
+            return (await self._models.read(Path(path))).default_window
+        except TuiChatError:  # the prompt that needs it says what is wrong
+            return None
+
+    # -- choosing and running --------------------------------------------------------------------
 
     async def choose(self, file: GgufFile) -> ModelRef:
         """Make a file a model that conversations can name; nothing is run yet.
@@ -49,12 +81,20 @@ class LocalModelService:
         Another file of the same name keeps it; this one is then called after its folder too.
         """
         paths = await self._paths()
-        name, path = file.name, str(file.path)
-        if paths.get(name, path) != path:
-            name = clean_line(f"{name} ({file.path.parent.name})")
+        name = _name_among(paths, file)
         others = [each for each in paths.items() if each[0] != name]
-        await self._store.set_value(_KEY, json.dumps(dict([(name, path), *others][:MOST_REMEMBERED])))
+        await self._store.set_value(_KEY, json.dumps(dict([(name, str(file.path)), *others][:MOST_REMEMBERED])))
         return ModelRef(ENDPOINT, name)
+
+    async def open(self, file: GgufFile, *, progress: Progress | None = None) -> ModelRef:
+        """Run a file now, and choose it once it runs. Raises what ``LocalModels.start`` raises.
+
+        Where it fails or is cancelled, nothing of it runs or is remembered.
+        """
+        async with self._starting:
+            name = _name_among(await self._paths(), file)
+            await self._start(replace(file, name=name), progress)
+        return await self.choose(file)
 
     async def ready(self, name: str, *, progress: Progress | None = None) -> Running:
         """That model, running. Raises NoModel where nobody chose it, and what ``LocalModels.start`` raises."""
@@ -64,21 +104,43 @@ class LocalModelService:
                 return running
             path = (await self._paths()).get(name)
             if path is None:
-                raise NoModel(
-                    f"Which file {name!r} is, is not known here.", hint="Open the model file again with ctrl+o."
-                )
-            file = replace(await self._models.read(Path(path)), name=name)
-            return await self._models.start(file, progress=progress)
+                raise NoModel(f"Which file {name!r} is, is not known here.", hint=_OPEN_AGAIN)
+            try:
+                file = replace(await self._models.read(Path(path)), name=name)
+            except NotFound as error:
+                raise NotFound(str(error), hint=f"Was it moved? {_OPEN_AGAIN}") from error
+            return await self._start(file, progress)
+
+    def loading(self, name: str) -> Stage | None:
+        """How far the start of that model is; None where it is not being started."""
+        return self._loading[1] if self._loading is not None and self._loading[0] == name else None
 
     @property
     def running(self) -> Running | None:
         """What runs now."""
         return None if self._made is None else self._made.running
 
+    async def why_gone(self, running: Running) -> TuiChatError | None:
+        """Why that one no longer runs, once its connection broke; None where it runs on or was stopped."""
+        return await self._models.why_gone(running)
+
     async def close(self) -> None:
         """End what runs."""
         if self._made is not None:
             await self._made.stop()
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    async def _start(self, file: GgufFile, progress: Progress | None) -> Running:
+        def tell(stage: Stage) -> None:
+            self._loading = (file.name, stage)
+            if progress is not None:
+                progress(stage)
+
+        try:
+            return await self._models.start(file, progress=tell)
+        finally:
+            self._loading = None
 
     @property
     def _models(self) -> LocalModels:
@@ -90,3 +152,10 @@ class LocalModelService:
     async def _paths(self) -> dict[str, str]:
         kept = json.loads(await self._store.value(_KEY) or "{}")
         return {str(name): str(path) for name, path in kept.items()} if isinstance(kept, dict) else {}
+
+
+def _name_among(paths: dict[str, str], file: GgufFile) -> str:
+    """What a file is called beside those that are remembered."""
+    if paths.get(file.name, str(file.path)) != str(file.path):
+        return clean_line(f"{file.name} ({file.path.parent.name})")
+    return file.name
