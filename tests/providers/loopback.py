@@ -30,7 +30,7 @@ class Reply:
 
     The body goes out in chunks of ``cut`` bytes. ``gate``: what follows, ``then``, waits until it
     is set. ``drop``: the connection is closed without the body's proper end (``silent``: without a
-    single byte).
+    single byte). ``drips``: the body comes again and again. ``raw`` is sent instead of an answer.
     """
 
     body: bytes = b""
@@ -42,6 +42,8 @@ class Reply:
     then: bytes = b""
     drop: bool = False
     silent: bool = False
+    drips: bool = False
+    raw: bytes = b""
 
     @classmethod
     def json(cls, value: Any, status: int = 200, **more: Any) -> Reply:
@@ -118,12 +120,15 @@ class Loopback:
 
     async def _answer(self, reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Send it; whether the connection goes on."""
-        if reply.silent:
+        if reply.silent or reply.raw:
+            writer.write(reply.raw)
             return False
         head = {"Content-Type": reply.content_type, "Transfer-Encoding": "chunked", **reply.headers}
         lines = [f"HTTP/1.1 {reply.status} Some", *(f"{name}: {value}" for name, value in head.items()), "", ""]
         writer.write("\r\n".join(lines).encode())
         await self._chunks(reply.body, reply.cut, writer)
+        while reply.drips:
+            await self._chunks(reply.body, reply.cut, writer)
         if reply.gate is not None and not await self._hold(reply.gate, reader):
             return False
         await self._chunks(reply.then, reply.cut, writer)

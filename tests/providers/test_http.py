@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import ssl
 import sys
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -15,10 +18,11 @@ from tests.contracts.provider import KEY
 from tests.providers.certificates import Authority
 from tests.providers.loopback import Loopback, Reply
 from tui_chat.core.address import read_address
-from tui_chat.core.errors import BadInput, NotReached
+from tui_chat.core.errors import BadInput, NotReached, ProviderError, ServerFailed
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint
 from tui_chat.providers.http import Answer, Connection, Refused, make_client
+from tui_chat.providers.inflate import PIECE
 
 
 def connect(url: str, key: Secret | None = None, transport: httpx.AsyncBaseTransport | None = None) -> Connection:
@@ -236,6 +240,22 @@ async def test_https_to_a_plain_server_asks_for_http() -> None:
     assert "http://" in outcome.error.hint
 
 
+async def test_a_server_that_speaks_no_http_is_told_from_a_busy_one() -> None:
+    for said in (b"SSH-2.0-OpenSSH_9.9\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000 + b"\r\n\r\n"):
+        async with Loopback(Reply(raw=said)) as server:
+            outcome = await refused(connect(server.url))
+
+        assert f"127.0.0.1:{server.port} does not speak HTTP properly." == str(outcome.error)
+        assert not outcome.again
+
+
+async def test_plain_http_to_a_server_of_https_asks_for_https(certificate: ssl.SSLContext) -> None:
+    async with Loopback(Reply.json({}), tls=certificate) as server:
+        outcome = await refused(connect(server.url.replace("https:", "http:")))
+
+    assert "https://" in outcome.error.hint
+
+
 async def test_a_server_that_falls_silent_is_given_up() -> None:
     async with Loopback(Reply(b"data: x\n\n", cut=100, gate=asyncio.Event())) as server:
         connection = connect(server.url)
@@ -245,4 +265,77 @@ async def test_a_server_that_falls_silent_is_given_up() -> None:
         with pytest.raises(NotReached, match="fell silent for 1 second"):
             await answer.next(within=0.02)
         await answer.close()
+        await connection.close()
+
+
+@pytest.mark.parametrize("status", [200, 503])
+async def test_a_body_that_only_drips_is_given_up_as_a_whole(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui_chat.providers.http.WHOLE_ANSWER", 0.05)
+    async with Loopback(Reply(b" ", status, drips=True)) as server:
+        connection = connect(server.url)
+        with pytest.raises(ProviderError) as caught:
+            await connection.get_json(f"{server.url}/models", within=0.05)
+        await connection.close()
+
+    said = "did not come to the end of its answer within 1 second" if status == 200 else "failed (503"
+    assert said in str(caught.value)
+
+
+# -- bodies that nobody asked to compress -----------------------------------------------------------------
+
+GZIP = {"Content-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+@pytest.mark.parametrize("cut", [1, 1000])
+async def test_a_compressed_answer_is_read_however_it_is_cut(
+    encoding: str, compress: Callable[[bytes], bytes], cut: int
+) -> None:
+    packed = Reply(compress(b'{"data": ["x"]}'), headers={"Content-Encoding": encoding}, cut=cut)
+    async with Loopback(packed) as server:
+        connection = connect(server.url)
+
+        assert {"data": ["x"]} == await connection.get_json(f"{server.url}/models")
+        assert server.last.headers["accept-encoding"] == "identity"
+        await connection.close()
+
+
+async def test_little_that_stands_for_much_comes_in_small_pieces_and_is_not_read_to_its_end() -> None:
+    bomb = gzip.compress(bytes(200_000_000), 9)
+    assert len(bomb) < 200_000
+    async with Loopback(Reply(bomb, headers=GZIP, cut=len(bomb))) as server:
+        connection = connect(server.url)
+        answer = await connection.post("chat/completions", b"{}", model="tiny")
+        assert isinstance(answer, Answer)
+        assert all([len(await answer.next()) <= PIECE for _ in range(9)])
+        await answer.close()
+        with pytest.raises(ServerFailed, match="more than 2 MB"):
+            await connection.get_json(f"{server.url}/models")
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(gzip.compress(gzip.compress(b"{}")), headers={"Content-Encoding": "gzip, gzip"}), "does not read"),
+        (Reply(b"{}", headers={"Content-Encoding": "br"}), "does not read"),
+        (Reply(b"{}", headers=GZIP), "damaged"),
+        (Reply(b"no such thing", 404, headers={"Content-Encoding": "br"}), "(404)"),
+    ],
+)
+async def test_a_compressed_answer_that_cannot_be_read_is_said_to_be(reply: Reply, words: str) -> None:
+    async with Loopback(reply) as server:
+        connection = connect(server.url)
+        with pytest.raises(ProviderError) as caught:
+            await connection.get_json(f"{server.url}/models")
+        await connection.close()
+
+    assert words in str(caught.value)
+
+
+async def test_an_answer_may_be_called_created() -> None:
+    async with Loopback(Reply.json({"data": []}, 201)) as server:
+        connection = connect(server.url)
+
+        assert {"data": []} == await connection.get_json(f"{server.url}/models")
         await connection.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +19,7 @@ from tui_chat.core.address import Address, read_address
 from tui_chat.core.errors import NotReached, ProviderError, ServerFailed
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint
+from tui_chat.providers.inflate import plain
 from tui_chat.providers.refusals import (
     SETTINGS,
     TRY_AGAIN,
@@ -45,7 +45,7 @@ SILENCE = 60.0
 """Seconds between two pieces of a body."""
 
 WHOLE_ANSWER = 20.0
-"""Seconds for an answer that is not streamed, a list of models for example."""
+"""Seconds for the first byte of an answer that is not streamed, and again for all of it."""
 
 LARGEST_BODY = 2_000_000
 """Bytes of an error or of a list of models; the rest is not read."""
@@ -64,14 +64,20 @@ class Refused:
 
 
 class Answer:
-    """The open body of a 200. Close it, whatever happens."""
+    """The open body of an answer. Close it, whatever happens."""
 
-    def __init__(self, response: httpx.Response, chunks: AsyncIterator[bytes], first: bytes, speaker: Speaker) -> None:
+    def __init__(self, response: httpx.Response, speaker: Speaker) -> None:
+        """Reads nothing yet. Raises ServerFailed for a body that cannot be decoded."""
         self._response = response
-        self._chunks = chunks
-        self._first = first
+        encoding = response.headers.get("content-encoding", "")
+        self._chunks = plain(response.aiter_raw(), encoding, name=speaker.name)
+        self._first = b""
         self.speaker = speaker
         self.content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    async def begin(self) -> None:
+        """Wait for the first piece, which ``next`` then gives."""
+        self._first = await anext(self._chunks, b"")
 
     async def next(self, *, within: float = SILENCE) -> bytes:
         """The next piece; empty at the end. Raises NotReached when it is cut or silent for so many seconds."""
@@ -163,10 +169,11 @@ class Connection:
                 request = client.build_request(method, speaker.url, content=body, headers=headers)
                 async with asyncio.timeout(within):
                     response = await client.send(request, stream=True, auth=self._authorise)
-                    chunks = response.aiter_bytes()
-                    first = await anext(chunks, b"")
-            answer = Answer(response, chunks, first, speaker)
-            return answer if response.status_code == 200 else await self._refused(answer, response)
+                    if response.is_success:  # some answer every POST with a 201
+                        answer = Answer(response, speaker)
+                        await answer.begin()
+                        return answer
+            return await self._refused(speaker, response)
         except TimeoutError as error:
             await _close(response)
             raise NotReached(
@@ -177,19 +184,19 @@ class Connection:
             await _close(response)
             raise
 
-    async def _refused(self, answer: Answer, response: httpx.Response) -> Refused:
+    async def _refused(self, speaker: Speaker, response: httpx.Response) -> Refused:
         try:
-            body = await self._read(answer, SILENCE)
+            body = await self._read(Answer(response, speaker), WHOLE_ANSWER)
         except ProviderError:
             body = b""  # the status alone says what happened; its explanation was cut off
         finally:
-            await answer.close()
+            await response.aclose()
         said = complaint(body, key=self._key)
         wait = asked_wait(response.headers)
         wait = said.wait if wait is None else wait
         moved = _target(response.headers.get("location", ""), self._key)
         return Refused(
-            refusal(answer.speaker, response.status_code, said, wait=wait, moved=moved),
+            refusal(speaker, response.status_code, said, wait=wait, moved=moved),
             again=worth_retrying(response.status_code, response.headers) and not said.exhausted,
             wait=wait,
             status=response.status_code,
@@ -197,12 +204,17 @@ class Connection:
         )
 
     async def _read(self, answer: Answer, within: float) -> bytes:
-        """A whole body. Raises ServerFailed beyond ``LARGEST_BODY``."""
+        """A whole body. Raises ServerFailed beyond ``LARGEST_BODY``, NotReached beyond so many seconds."""
         body = bytearray()
-        while piece := await answer.next(within=within):
-            body += piece
-            if len(body) > LARGEST_BODY:
-                raise ServerFailed(f"{self.name} answered with more than 2 MB.", hint=SETTINGS)
+        try:
+            async with asyncio.timeout(within):
+                while piece := await answer.next():
+                    body += piece
+                    if len(body) > LARGEST_BODY:
+                        raise ServerFailed(f"{self.name} answered with more than 2 MB.", hint=SETTINGS)
+        except TimeoutError as error:
+            said = f"{self.name} did not come to the end of its answer within {duration(within)}."
+            raise NotReached(said, hint=TRY_AGAIN) from error
         return bytes(body)
 
     async def _ready(self) -> httpx.AsyncClient:

@@ -66,13 +66,16 @@ def not_reached(error: Exception, speaker: Speaker, *, midway: bool = False, rou
         return _refused_by_proxy(str(error), host, route)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return _no_proxy(error, host, route) if route.via else _no_connection(error, host)
-    return NotReached(f"{speaker.name} closed the connection before it answered.", hint=TRY_AGAIN)
+    if _is_no_http(error):
+        return NotReached(f"{host} does not speak HTTP properly.", hint="Are address and port right (f2)?")
+    encrypted = "" if speaker.url.startswith("https:") else " It may want https:// in its address."
+    return NotReached(f"{speaker.name} closed the connection before it answered.", hint=f"{TRY_AGAIN}{encrypted}")
 
 
 def may_pass(error: NotReached) -> bool:
     """Whether a second later it may be different: not so for a closed port, a wrong certificate or a long silence."""
     lasting = (ConnectionRefusedError, ssl.SSLError, TimeoutError, NoWay)
-    return not any(isinstance(cause, lasting) for cause in _causes(error))
+    return not any(isinstance(cause, lasting) for cause in _causes(error)) and not _is_no_http(error)
 
 
 # -- inside ------------------------------------------------------------------------------------
@@ -96,6 +99,11 @@ def _no_connection(error: Exception, host: str) -> NotReached:
             hint="It may be switched off, or behind a firewall. Is the address right (f2)?",
         )
     return NotReached(f"{host} cannot be reached.", hint="Check the network and the address (f2).")
+
+
+def _is_no_http(error: Exception) -> bool:
+    """Whether what came could not be read as HTTP: h11 says so, which httpx reads it with."""
+    return any(type(cause).__module__.startswith("h11") for cause in _causes(error))
 
 
 def _not_encrypted(error: ssl.SSLError, host: str) -> NotReached:
