@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.samplings import SAMPLINGS
 from tui_chat.core.models import (
     Attachment,
     Conversation,
@@ -98,6 +99,7 @@ def exported(draw: st.DrawFn) -> ExportedConversation:
         pinned=draw(st.booleans()),
         archived=draw(st.booleans()),
         head=draw(st.none() | st.sampled_from(ids) if ids else st.none()),
+        sampling=draw(st.none() | SAMPLINGS),
     )
     return ExportedConversation(conversation, tuple(messages))
 

@@ -11,6 +11,7 @@ from itertools import count
 import pytest
 
 from tests.attached import attached, picture
+from tests.samplings import ALL
 from tui_chat.core import tokens
 from tui_chat.core.errors import BadInput, NotFound
 from tui_chat.core.headers import header_of
@@ -29,6 +30,7 @@ from tui_chat.core.models import (
     Usage,
 )
 from tui_chat.core.ports import Body, ConversationStore, ImportCount, Removal, Spending, Spent
+from tui_chat.core.sampling import Sampling
 from tui_chat.core.secret import Secret
 from tui_chat.core.summary import Source, Summary
 
@@ -166,10 +168,21 @@ class StoreContract:
             tags=("zeta", "alpha", "o'\"\0"),
             pinned=True,
             archived=True,
+            sampling=ALL,
         )
         await store.add_conversation(made)
 
         assert await store.conversation(made.id) == made
+
+    async def test_no_parameters_of_its_own_are_not_the_same_as_none_at_all(self, store: ConversationStore) -> None:
+        made = [conversation(sampling=each) for each in (None, Sampling(), Sampling(temperature=0.0))]
+        for each in made:
+            await store.add_conversation(each)
+        await store.update_conversation(replace(made[2], sampling=None))
+        changed = replace(made[0], sampling=Sampling(seed=0))
+        await store.update_conversation(changed)
+
+        assert [Sampling(seed=0), Sampling(), None] == [(await store.conversation(each.id)).sampling for each in made]
 
     async def test_a_known_conversation_id_is_not_added_again(self, store: ConversationStore) -> None:
         made = await self.saved(store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.memory.branches import CONTENTS, IMAGE, bodies_of, branches, chat, re
 from tui_chat.core.models import MessageHeader
 from tui_chat.core.plan_json import plan_to_json
 from tui_chat.core.ports import Body
+from tui_chat.core.sampling import LeftOut, Sampling
 from tui_chat.core.sentences import error_sentence, warning_sentence
 from tui_chat.memory import STRATEGIES, Request, sent_ids, strategy, with_payload
 
@@ -71,7 +73,23 @@ def test_a_plan_reads_as_documented() -> None:
             {"role": "assistant", "content": "text of m3"},
             {"role": "user", "content": "And now?"},
         ],
+        "sampling": {},
+        "unsampled": [],
     }
+
+
+def test_parameters_are_listed_as_they_are_sent_and_left_out() -> None:
+    plan = strategy("window").plan(chat("u"), Request(context_window=8192))
+    left_out = (LeftOut("top_k", 40, refused=True), LeftOut("seed", 7, refused=False))
+
+    form = plan_to_json(replace(plan, sampling=Sampling(temperature=0.7, top_p=0.9), unsampled=left_out))
+
+    assert {"temperature": 0.7, "top_p": 0.9} == form["sampling"]
+    assert [
+        {"name": "top_k", "value": 40, "why": "refused"},
+        {"name": "seed", "value": 7, "why": "no_such_parameter"},
+    ] == form["unsampled"]
+    validator.validate(form)
 
 
 def test_images_are_listed_without_their_data() -> None:

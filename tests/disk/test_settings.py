@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.samplings import SAMPLINGS
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import MemorySettings, ModelRef
-from tui_chat.core.settings import DIALECTS, Caps, Endpoint, Settings, command_words
+from tui_chat.core.settings import DIALECTS, Caps, Endpoint, Sampling, Settings, command_words
 from tui_chat.disk.settings import TomlSettings
 
 BY_HAND = """\
@@ -26,6 +27,10 @@ scope = "all"
 [caps] # enough is enough
 day_tokens = 100_000
 month_usd = 5 # dollars
+
+[sampling]
+temperature = 1
+seed = 7
 
 # the machine under the desk
 [endpoints.local]
@@ -54,6 +59,7 @@ def test_every_name_of_the_file_is_read(tmp_path: Path) -> None:
         theme="nord",
         memory=MemorySettings(max_messages=30, scope="all"),
         caps=Caps(day_tokens=100_000, month_usd=5.0),
+        sampling=Sampling(temperature=1.0, seed=7),
         endpoints=(Endpoint("local", "http://localhost:8080/v1"),),
         keymap={"chat.regenerate": "f5", "chat.stop": "f6"},
     )
@@ -79,6 +85,13 @@ def test_every_name_of_the_file_is_read(tmp_path: Path) -> None:
         ("[caps]\nmonth_usd = inf", "settings.toml line 2: caps.month_usd must be a number of US dollars above 0"),
         ("[caps]\nmonth_usd = nan", "settings.toml line 2: caps.month_usd must be a number of US dollars above 0"),
         ("[caps]\nmonth_usd = '5 $'", "settings.toml line 2: caps.month_usd must be a number of US dollars above 0"),
+        ("[sampling]\ntemperature = 2.1", "settings.toml line 2: sampling.temperature must be a number from 0 to 2."),
+        ("[sampling]\ntemperature = nan", "settings.toml line 2: sampling.temperature must be a number from 0 to 2."),
+        ("[sampling]\ntop_p = 0", "settings.toml line 2: sampling.top_p must be a number above 0, up to 1."),
+        ("[sampling]\ntop_k = 1001", "settings.toml line 2: sampling.top_k must be a whole number from 1 to 1000."),
+        ("[sampling]\ntop_k = true", "settings.toml line 2: sampling.top_k must be a whole number from 1 to 1000."),
+        ("[sampling]\nseed = 1.5", "settings.toml line 2: sampling.seed must be a whole number from 0 to 2147483647."),
+        ("[sampling]\nmax_tokens = 5", "settings.toml line 2: sampling.max_tokens is not a setting."),
         ("caps = 5", "settings.toml line 1: caps is not a setting."),
         ('model = "gpt"', 'settings.toml line 1: model must be a text such as "endpoint/name".'),
         ('[endpoints.guide]\nbase_url="http://a"', "settings.toml line 2: endpoints.guide.base_url is below a name"),
@@ -219,6 +232,7 @@ SETTINGS = st.builds(
         *[st.none() | st.integers(1, 10**12)] * 3,
         *[st.none() | st.floats(0, 10**9, exclude_min=True)] * 3,
     ),
+    sampling=SAMPLINGS,
     endpoints=st.lists(ENDPOINTS, max_size=3, unique_by=lambda endpoint: endpoint.name).map(tuple),
     keymap=st.dictionaries(st.sampled_from(["chat.stop", "chat.new", "app.quit", "quit"]), WORDS, max_size=3),
     enter_sends=st.booleans(),
@@ -282,6 +296,20 @@ def test_a_cap_can_be_set_and_taken_out_again(tmp_path: Path) -> None:
     assert Caps(day_tokens=100_000, day_usd=0.5, month_usd=7.0) == set_
     assert Caps(day_usd=0.5) == file.load().caps
     assert CAPPED.replace("month_usd = 5\n", "") == file.path.read_text()
+
+
+def test_a_parameter_is_sent_only_while_it_is_set(tmp_path: Path) -> None:
+    file = TomlSettings(tmp_path / "settings.toml")
+    file.set_value("sampling.temperature", "0.7")
+    file.set_value("sampling.top_k", "40")
+    set_ = file.load().sampling
+    file.set_value("sampling.top_k", "")
+    for text in ("3", "hot", "nan"):
+        with pytest.raises(BadInput, match=r"sampling\.temperature must be a number from 0 to 2"):
+            file.set_value("sampling.temperature", text)
+
+    assert Sampling(temperature=0.7, top_k=40) == set_
+    assert Sampling(temperature=0.7) == file.load().sampling
 
 
 def test_a_cap_that_is_given_up_leaves_the_file(tmp_path: Path) -> None:

@@ -124,6 +124,11 @@ def test_a_memory_may_say_where_retrieval_looks(scope: str) -> None:
     validator.validate(changed((*CONVERSATION, "memory"), "scope", scope))
 
 
+@pytest.mark.parametrize("sampling", [{}, {"temperature": 0.7, "top_p": 1, "top_k": 1000, "seed": 0}])
+def test_a_conversation_may_have_parameters_of_its_own(sampling: dict[str, float]) -> None:
+    validator.validate(changed(CONVERSATION, "sampling", sampling))
+
+
 @every_object
 def test_a_field_nobody_knows_is_refused_everywhere(path: Path) -> None:
     assert not validator.is_valid(changed(path, "colour", "red"))
@@ -158,6 +163,9 @@ def test_every_field_is_required(path: Path) -> None:
         ((*CONVERSATION, "memory"), "max_messages", -1),
         ((*CONVERSATION, "memory"), "scope", "everywhere"),
         ((*CONVERSATION, "memory"), "scope", None),
+        (CONVERSATION, "sampling", None),
+        (CONVERSATION, "sampling", {"top_p": 0}),
+        (CONVERSATION, "sampling", {"seed": 1.5}),
     ],
 )
 def test_a_value_of_another_kind_is_refused(path: Path, name: str, value: object) -> None:

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from tests.attached import attached, picture
 from tests.contracts.exporter import PARTS
 from tests.contracts.store import conversation, message, spending, summary
+from tests.samplings import SAMPLINGS
 from tests.store.parts import KEY
 from tui_chat.core.errors import NotFound
 from tui_chat.core.headers import header_of
 from tui_chat.core.models import Attachment, Conversation, MemorySettings, Message, Role, Status, Usage
 from tui_chat.core.ports import ExportedConversation, Removal, Spending, Spent
+from tui_chat.core.sampling import Sampling
 from tui_chat.core.tree import Tree
 from tui_chat.store import SqliteStore, open_store
 from tui_chat.transfer.json_format import JsonFormat
@@ -287,15 +289,19 @@ def home_of(entry: Spending, homes: list[Conversation]) -> Conversation:
     return next(home for home in homes if home.id == entry.conversation_id)
 
 
-@given(st.builds(MemorySettings, texts, st.integers(0, 2**53), texts, st.sampled_from(["conversation", "all"])))
+@given(
+    st.builds(MemorySettings, texts, st.integers(0, 2**53), texts, st.sampled_from(["conversation", "all"])), SAMPLINGS
+)
 @settings(max_examples=25, deadline=None)
-def test_what_a_conversation_remembers_comes_back_as_it_was(memory: MemorySettings) -> None:
-    with_store(remembers, memory)
+def test_what_a_conversation_remembers_and_draws_by_comes_back_as_it_was(
+    memory: MemorySettings, sampling: Sampling
+) -> None:
+    with_store(remembers, memory, sampling)
 
 
-async def remembers(store: SqliteStore, memory: MemorySettings) -> None:
-    made = conversation(memory=memory)
-    given_ = conversation(memory=memory)
+async def remembers(store: SqliteStore, memory: MemorySettings, sampling: Sampling) -> None:
+    made = conversation(memory=memory, sampling=sampling)
+    given_ = conversation(memory=memory, sampling=sampling)
     await store.add_conversation(made)
     await store.import_conversations([(given_, [])])
     changed = replace(made, memory=replace(memory, scope="all"))

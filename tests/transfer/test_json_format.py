@@ -18,6 +18,7 @@ from tests.contracts.exporter import LIBRARIES, ExporterContract
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import Conversation, MemorySettings, Message, Role, Status, Thinking
 from tui_chat.core.ports import ExportedConversation
+from tui_chat.core.sampling import Sampling
 from tui_chat.transfer.json_format import JsonFormat
 
 FORMAT = JsonFormat()
@@ -120,6 +121,14 @@ def test_a_scope_may_be_named_though_it_is_the_conversation() -> None:
     assert MemorySettings("full", 1) == FORMAT.load(json.dumps(document).encode())[0].conversation.memory
 
 
+def test_parameters_are_named_only_where_a_conversation_has_its_own() -> None:
+    own = (None, Sampling(), Sampling(temperature=0.7, seed=7))
+    libraries = ([replace(EXAMPLE[0], conversation=replace(EXAMPLE[0].conversation, sampling=each))] for each in own)
+    forms = [json.loads(dump(library))["conversations"][0] for library in libraries]
+
+    assert ["missing", {}, {"temperature": 0.7, "seed": 7}] == [form.get("sampling", "missing") for form in forms]
+
+
 def test_a_head_that_is_not_exported_is_not_named() -> None:
     dangling = [ExportedConversation(replace(EXAMPLE[0].conversation, head="gone"), EXAMPLE[0].messages)]
 
@@ -188,6 +197,13 @@ def second(document: dict[str, Any]) -> dict[str, Any]:
         ),
         (f"{CONVERSATION}.memory.scope", lambda d: first(d).update(memory=MEMORY | {"scope": None})),
         (f"{CONVERSATION}.memory", lambda d: first(d).update(memory=MEMORY | {"canary": 1})),
+        (f"{CONVERSATION}.sampling", lambda d: first(d).update(sampling=None)),
+        (f"{CONVERSATION}.sampling", lambda d: first(d).update(sampling={"canary": 1})),
+        (f"{CONVERSATION}.sampling.temperature", lambda d: first(d).update(sampling={"temperature": 2.1})),
+        (f"{CONVERSATION}.sampling.temperature", lambda d: first(d).update(sampling={"temperature": None})),
+        (f"{CONVERSATION}.sampling.top_p", lambda d: first(d).update(sampling={"top_p": 0})),
+        (f"{CONVERSATION}.sampling.top_k", lambda d: first(d).update(sampling={"top_k": 1.5})),
+        (f"{CONVERSATION}.sampling.seed", lambda d: first(d).update(sampling={"seed": True})),
         (f"{CONVERSATION}.head", lambda d: first(d).update(head="canary")),
         (f"{SECOND}.id", lambda d: second(d).update(id="m-1")),
         (f"{SECOND}.parent_id", lambda d: second(d).update(parent_id="canary")),

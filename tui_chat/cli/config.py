@@ -78,6 +78,10 @@ def _lines(settings: Settings) -> Iterator[str]:
     yield f"strategy = {_value(settings.memory.strategy)}"
     yield f"max_messages = {_value(settings.memory.max_messages)}"
     yield f"trim = {_value(settings.memory.trim)}"
+    if parameters := settings.sampling.values:
+        yield ""
+        yield "[sampling]"
+        yield from (f"{name} = {_value(value)}" for name, value in parameters.items())
     for endpoint in settings.endpoints:
         yield from _endpoint(endpoint)
     if settings.keymap:

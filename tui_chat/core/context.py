@@ -6,12 +6,13 @@ formatted times and no locale: the same input makes the same plan everywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from tui_chat.core.clock import Millis
 from tui_chat.core.models import Attachment, Role, ToolCall, ToolResult
+from tui_chat.core.sampling import LeftOut, Sampling
 from tui_chat.core.summary import Summary
 
 
@@ -182,6 +183,7 @@ class ContextPlan:
     ``others`` says that it is over 30 %.
     ``takes_images`` says that the images of what is sent go with it.
     ``summary`` and ``quotations`` are what the payload needs beside the branch, as far as it is sent.
+    ``sampling`` goes out beside the payload; ``unsampled`` is what the user set of it and does not.
     """
 
     strategy: str
@@ -199,3 +201,10 @@ class ContextPlan:
     summary: Summary | None = field(default=None, repr=False)
     quotations: tuple[Quotation, ...] = ()
     takes_images: bool = False
+    sampling: Sampling = field(default_factory=Sampling)
+    unsampled: tuple[LeftOut, ...] = ()
+
+    def without_parameter(self, name: str) -> ContextPlan:
+        """The plan after the model refused this sampling parameter, which the plan sends."""
+        left_out = LeftOut(name, self.sampling.values[name], refused=True)
+        return replace(self, sampling=self.sampling.without(name), unsampled=(*self.unsampled, left_out))

@@ -29,7 +29,8 @@ def json_text(value: object, *, indent: int | None = 2) -> str:
 
 
 def conversation_form(conversation: Conversation) -> Form:
-    """A conversation without its messages."""
+    """A conversation without its messages. Sampling parameters are named only where it has its own."""
+    own = {} if conversation.sampling is None else {"sampling": dict(conversation.sampling.values)}
     return {
         "id": conversation.id,
         "title": conversation.title,
@@ -38,6 +39,7 @@ def conversation_form(conversation: Conversation) -> Form:
         "system_prompt": conversation.system_prompt,
         "model": _model(conversation.model),
         "memory": _memory(conversation.memory),
+        **own,
         "tags": list(conversation.tags),
         "pinned": conversation.pinned,
         "archived": conversation.archived,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tui_chat.core.clock import Millis
+from tui_chat.core.sampling import Sampling
 
 
 class Role(StrEnum):
@@ -123,8 +124,8 @@ class MemorySettings:
 class Conversation:
     """The settings of a dialogue; its messages are a tree, fetched, not held.
 
-    ``head`` is the leaf of the branch on show; None where nothing was said yet. ``model`` and
-    ``memory`` are None where the user's defaults hold.
+    ``head`` is the leaf of the branch on show; None where nothing was said yet. ``model``,
+    ``memory`` and ``sampling`` are None where the user's defaults hold.
     """
 
     id: str
@@ -138,6 +139,7 @@ class Conversation:
     pinned: bool = False
     archived: bool = False
     head: str | None = None
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tui_chat.core.context import ContextPlan, Entry, PayloadMessage
+from tui_chat.core.sampling import LeftOut
 from tui_chat.core.sentences import error_sentence, warning_sentence
 
 Json = dict[str, Any]
@@ -32,6 +33,8 @@ def plan_to_json(plan: ContextPlan) -> Json:
         if error is None
         else {"code": error.code, "needed": error.needed, "room": error.room, "text": error_sentence(error)},
         "payload": [_message(message) for message in plan.payload],
+        "sampling": dict(plan.sampling.values),
+        "unsampled": [_left_out(each) for each in plan.unsampled],
     }
 
 
@@ -48,6 +51,14 @@ def _message(message: PayloadMessage) -> Json:
             for image in message.images
         ]
     return form
+
+
+def _left_out(left_out: LeftOut) -> Json:
+    return {
+        "name": left_out.name,
+        "value": left_out.value,
+        "why": "refused" if left_out.refused else "no_such_parameter",
+    }
 
 
 def _entry(entry: Entry) -> Json:

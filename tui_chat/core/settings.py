@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tui_chat.core.models import MemorySettings, ModelRef
+from tui_chat.core.sampling import Sampling as Sampling
 
 DIALECTS = ("openai", "anthropic", "gemini", "ollama")
 """What an endpoint of the user's may speak; the built-in guide has a dialect of its own."""
@@ -81,6 +82,7 @@ class Settings:
     model: ModelRef | None = None
     memory: MemorySettings = field(default_factory=MemorySettings)
     caps: Caps = field(default_factory=Caps)
+    sampling: Sampling = field(default_factory=Sampling)
     endpoints: tuple[Endpoint, ...] = ()
     keymap: Mapping[str, str] = field(default_factory=dict)
     enter_sends: bool = True

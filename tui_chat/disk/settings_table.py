@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from tui_chat.core.address import is_address
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import MemorySettings, ModelRef
+from tui_chat.core.sampling import PARAMETERS, sampling_of
 from tui_chat.core.settings import (
     DIALECTS,
     Caps,
@@ -93,6 +94,7 @@ KINDS: Mapping[Path, Kind] = {
     ("memory", "max_messages"): Kind(int, "a whole number from 1 to 100000", lambda value: 1 <= value <= 100_000),
     ("memory", "trim"): _one_of("exact", "blocks"),
     ("memory", "scope"): _one_of("conversation", "all"),
+    **{("sampling", name): Kind(each.type, each.words, each.hold) for name, each in PARAMETERS.items()},
     **{("caps", name): _DOLLARS if name.endswith("_usd") else _TOKENS for name in _CAPS},
     ("endpoints", "*", "base_url"): Kind(
         str,
@@ -143,6 +145,7 @@ def settings_from(table: Mapping[str, Any]) -> tuple[Settings, Sequence[Problem]
         model=_model_from(values.get(("model",), "")),
         memory=MemorySettings(**{path[1]: value for path, value in values.items() if path[0] == "memory"}),
         caps=Caps(**{path[1]: value for path, value in values.items() if path[0] == "caps"}),
+        sampling=sampling_of({path[1]: value for path, value in values.items() if path[0] == "sampling"}),
         endpoints=endpoints,
         keymap={path[1]: value for path, value in values.items() if path[0] == "keymap"},
         enter_sends=values.get(("enter_sends",), default.enter_sends),
@@ -180,6 +183,7 @@ def table_from(settings: Settings, *, instead: Settings | None = None) -> dict[P
         table |= {("endpoints", endpoint.name, name): value for name, value in fields.items() if value is not None}
     limits = {name: getattr(settings.caps, name) for name in _CAPS}
     table |= {("caps", name): value for name, value in limits.items() if value is not None}
+    table |= {("sampling", name): value for name, value in settings.sampling.values.items()}
     table |= {("keymap", action): keys for action, keys in settings.keymap.items()}
     return table
 

@@ -191,6 +191,11 @@ def _move_attachments(db: apsw.Connection, key: int) -> None:
     )
 
 
+def m008_sampling(db: apsw.Connection) -> None:
+    """The sampling parameters of a conversation, a JSON object of those that are set; NULL: the user's defaults."""
+    db.execute("ALTER TABLE conversation ADD COLUMN sampling TEXT")
+
+
 STEPS: Sequence[Step] = (
     m001_conversations_and_messages,
     m002_plan_digests,
@@ -199,6 +204,7 @@ STEPS: Sequence[Step] = (
     m005_spending,
     m006_memory_scope,
     m007_attachments,
+    m008_sampling,
 )
 
 

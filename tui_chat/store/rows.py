@@ -25,6 +25,7 @@ from tui_chat.core.models import (
     Usage,
     clean_surrogates,
 )
+from tui_chat.core.sampling import Sampling
 from tui_chat.core.search_text import indexed
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _STATUSES: Mapping[str, Status] = {status.value: status for status in Status}
 
 CONVERSATION = """
 SELECT c.uuid, c.title, c.created_at, c.updated_at, c.system_prompt, c.model_endpoint, c.model_name,
-  c.memory_strategy, c.memory_max_messages, c.memory_trim, c.memory_scope, c.pinned, c.archived,
+  c.memory_strategy, c.memory_max_messages, c.memory_trim, c.memory_scope, c.sampling, c.pinned, c.archived,
   (SELECT h.uuid FROM message h WHERE h.id = c.head_id AND h.removal_id IS NULL),
   (SELECT json_group_array(t.name ORDER BY t.place) FROM conversation_tag t WHERE t.conversation_id = c.id)
 FROM conversation c"""
@@ -54,7 +55,7 @@ FROM conversation c"""
 
 def conversation_of(row: Row) -> Conversation:
     """The conversation of a row of ``CONVERSATION``."""
-    uuid, title, created, updated, prompt, endpoint, model, *memory, pinned, archived, head, tags = row
+    uuid, title, created, updated, prompt, endpoint, model, *memory, sampling, pinned, archived, head, tags = row
     return Conversation(
         id=uuid,
         title=title,
@@ -63,6 +64,7 @@ def conversation_of(row: Row) -> Conversation:
         system_prompt=prompt,
         model=_model_of(endpoint, model),
         memory=_memory_of(*memory),
+        sampling=None if sampling is None else Sampling(**json.loads(sampling)),
         tags=tuple(json.loads(tags)),
         pinned=bool(pinned),
         archived=bool(archived),
@@ -72,7 +74,7 @@ def conversation_of(row: Row) -> Conversation:
 
 def conversation_values(conversation: Conversation) -> dict[str, object]:
     """The columns of a conversation, without tags and head."""
-    model, memory = conversation.model, conversation.memory
+    model, memory, sampling = conversation.model, conversation.memory, conversation.sampling
     return {
         "uuid": conversation.id,
         "created_at": conversation.created_at,
@@ -85,6 +87,7 @@ def conversation_values(conversation: Conversation) -> dict[str, object]:
         "memory_max_messages": memory and memory.max_messages,
         "memory_trim": memory and memory.trim,
         "memory_scope": memory and memory.scope,
+        "sampling": None if sampling is None else json.dumps(sampling.values),
         "system_prompt": None if conversation.system_prompt is None else clean_surrogates(conversation.system_prompt),
         **title_values(conversation.title),
     }

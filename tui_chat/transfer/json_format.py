@@ -13,6 +13,7 @@ from tui_chat.core.errors import BadInput
 from tui_chat.core.forms import Form, conversation_form, json_text, message_form
 from tui_chat.core.models import Conversation, MemorySettings, Message, ModelRef, Role, Status, Usage
 from tui_chat.core.ports import ExportedConversation
+from tui_chat.core.sampling import PARAMETERS, Sampling, sampling_of
 from tui_chat.memory import STRATEGIES
 from tui_chat.transfer.reading import Node, refusal
 
@@ -117,6 +118,7 @@ def _conversation(node: Node) -> ExportedConversation:
         system_prompt=table.pop("system_prompt").optional(Node.text),
         model=table.pop("model").optional(_model),
         memory=table.pop("memory").optional(_memory),
+        sampling=_sampling(table.pop_optional("sampling")),
         tags=_tags(table.pop("tags")),
         pinned=table.pop("pinned").flag(),
         archived=table.pop("archived").flag(),
@@ -182,6 +184,18 @@ def _memory(node: Node) -> MemorySettings:
     if scope.text() not in _SCOPES:
         raise scope.refused("is neither “conversation” nor “all”")
     return replace(memory, scope=scope.text())
+
+
+def _sampling(node: Node | None) -> Sampling | None:
+    if node is None:
+        return None
+    table = node.table()
+    named = {name: each for name in PARAMETERS if (each := table.pop_optional(name)) is not None}
+    table.end()
+    for name, each in named.items():
+        if not PARAMETERS[name].hold(each.value):
+            raise each.refused(f"is not {PARAMETERS[name].words}")
+    return sampling_of({name: each.value for name, each in named.items()})
 
 
 def _usage(node: Node) -> Usage:
