@@ -1,7 +1,8 @@
 """What a provider yields, and what happens in a turn, in order.
 
 A turn emits ``PromptSaved`` (not for regenerate), ``ReplyStarted``, ``PlanReady``, any number of
-deltas, and exactly one ``TurnEnded`` for every ``ReplyStarted``.
+deltas, and exactly one ``TurnEnded`` for every ``ReplyStarted``. ``PlanReady`` comes again, before the
+first delta of text, where the model refused a sampling parameter.
 """
 
 from __future__ import annotations
@@ -50,13 +51,20 @@ class RetryScheduled:
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterDropped:
+    """The server refused this sampling parameter, by the name in ``Sampling``: it is asked again without, at once."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The server's proper end: ``stop``, ``length``, ``content_filter``, ``tool_calls`` or a word of its own."""
 
     reason: str
 
 
-Delta = TextDelta | ThinkingDelta | UsageReported | RetryScheduled | Finished
+Delta = TextDelta | ThinkingDelta | UsageReported | RetryScheduled | ParameterDropped | Finished
 
 # -- in a turn --------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from tui_chat.core.context import ContextPlan
 from tui_chat.core.events import Delta
 from tui_chat.core.models import Attachment, ToolCall, ToolResult, clean_surrogates
 from tui_chat.core.ports import ModelCard
+from tui_chat.core.sampling import on_the_wire
 from tui_chat.providers.anthropic_stream import MessageStream
 from tui_chat.providers.exchange import Sleep, exchange
 from tui_chat.providers.http import Answer, Connection, Refused
@@ -27,8 +28,8 @@ _ODD_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
 class AnthropicProvider:
     """One endpoint that speaks Anthropic's Messages.
 
-    Only what the plan holds is sent, and the limit that the dialect demands: no sampling parameter
-    (newer models refuse them), no wish for thinking.
+    Only what the plan holds is sent, and the limit that the dialect demands: no sampling parameter that the
+    user did not set (newer models refuse them), no wish for thinking.
     """
 
     dialect: ClassVar[str] = "anthropic"
@@ -54,17 +55,18 @@ class AnthropicProvider:
             body["system"] = system
         body["messages"] = [_message(turn) for turn in turns_of(plan.payload)]
         body["stream"] = True
+        body |= on_the_wire(plan.sampling, self.dialect)
         return clean_surrogates(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
 
     def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
         """Ask, again at most twice while nothing has come back, and yield what comes."""
 
-        async def ask() -> Answer | Refused:
+        async def ask(plan: ContextPlan) -> Answer | Refused:
             # In a thread: the first rendering reads the table of models, and images take their time.
             body = await asyncio.to_thread(self.render, plan, model=model)
             return await self._connection.post(f"{self._version}messages", body, model=model)
 
-        return exchange(ask, MessageStream, sleep=self._sleep)
+        return exchange(ask, plan, MessageStream, sleep=self._sleep)
 
     async def models(self) -> Sequence[ModelCard]:
         """Those of ``GET /v1/models``, up to a thousand, with the context window where the server says it."""

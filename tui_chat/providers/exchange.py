@@ -7,10 +7,12 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Protocol
 
+from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import ProviderError
-from tui_chat.core.events import Delta, RetryScheduled
+from tui_chat.core.events import Delta, ParameterDropped, RetryScheduled
 from tui_chat.providers.http import Answer, Refused
 from tui_chat.providers.refusals import Speaker
+from tui_chat.providers.refused_parameters import refused_parameter
 from tui_chat.providers.waits import LONGEST_WAIT, RETRIES, backoff
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -37,7 +39,8 @@ class Reader(Protocol):
 
 
 async def exchange(
-    ask: Callable[[], Awaitable[Answer | Refused]],
+    ask: Callable[[ContextPlan], Awaitable[Answer | Refused]],
+    plan: ContextPlan,
     reader: Callable[[Speaker, str], Reader],
     *,
     sleep: Sleep,
@@ -45,10 +48,15 @@ async def exchange(
 ) -> AsyncGenerator[Delta, None]:
     """Ask, again at most twice while nothing has come back, and yield what comes.
 
+    Where a sampling parameter is refused, it is asked at once without that one, of which each goes once.
     ``reader`` is made from who answers and the content type of the answer.
     """
     retry = 0
-    while isinstance(outcome := await ask(), Refused):
+    while isinstance(outcome := await ask(plan), Refused):
+        if name := refused_parameter(outcome, plan.sampling):
+            plan = plan.without_parameter(name)
+            yield ParameterDropped(name)
+            continue
         wait = _wait(outcome, retry, chance)
         scheduled = RetryScheduled(wait, str(outcome.error))
         yield scheduled

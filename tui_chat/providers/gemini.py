@@ -13,6 +13,7 @@ from tui_chat.core.context import ContextPlan
 from tui_chat.core.events import Delta
 from tui_chat.core.models import Attachment, ToolCall, ToolResult, clean_surrogates
 from tui_chat.core.ports import ModelCard
+from tui_chat.core.sampling import on_the_wire
 from tui_chat.providers.exchange import Sleep, exchange
 from tui_chat.providers.gemini_stream import ContentStream
 from tui_chat.providers.http import Answer, Connection, Refused
@@ -25,11 +26,15 @@ _VERSION = re.compile(r"/v[0-9]\w*$")
 
 _MOST_PAGES = 10
 
+_KINDS = ("models/", "tunedModels/")
+"""What a model's whole name begins with."""
+
 
 class GeminiProvider:
     """One endpoint that speaks Gemini.
 
-    Only what the plan holds is sent: no sampling parameter, no limit, no wish for thinking.
+    Only what the plan holds is sent: no sampling parameter that the user did not set, no limit, no wish for
+    thinking.
     """
 
     dialect: ClassVar[str] = "gemini"
@@ -56,18 +61,20 @@ class GeminiProvider:
         body: dict[str, object] = {"contents": contents}
         if system := system_of(plan.payload):
             body["systemInstruction"] = {"parts": [{"text": system}]}
+        if config := on_the_wire(plan.sampling, self.dialect):
+            body["generationConfig"] = config
         return clean_surrogates(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
 
     def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
         """Ask, again at most twice while nothing has come back, and yield what comes."""
         path = f"{self._version}{_resource(model)}:streamGenerateContent?alt=sse"
 
-        async def ask() -> Answer | Refused:
+        async def ask(plan: ContextPlan) -> Answer | Refused:
             # In a thread: images take their time.
             body = await asyncio.to_thread(self.render, plan, model=model)
             return await self._connection.post(path, body, model=model)
 
-        return exchange(ask, ContentStream, sleep=self._sleep)
+        return exchange(ask, plan, ContentStream, sleep=self._sleep)
 
     async def models(self) -> Sequence[ModelCard]:
         """Those of ``GET /models`` that can chat, from all its pages, with their context windows."""
@@ -77,9 +84,9 @@ class GeminiProvider:
             page = f"&pageToken={quote(token, safe='')}" if token else ""
             url = f"{self._connection.address.url}/{self._version}models?pageSize=1000{page}"
             value = await self._connection.get_json(url)
-            if not isinstance(value, dict) or (value and not isinstance(value.get("models"), list)):
+            if (listed := _listed(value)) is None:
                 raise not_this_dialect(self._connection.speaker(url))
-            described += _chatting(value.get("models") or [])
+            described += _chatting(listed)
             next_token = value.get("nextPageToken")
             if not isinstance(next_token, str) or not next_token or len(described) >= MOST_MODELS:
                 break
@@ -92,8 +99,8 @@ class GeminiProvider:
 
 def _resource(model: str) -> str:
     """The model's path; a name that says what kind of model it is keeps that."""
-    kind, slash, name = model.partition("/")
-    if not slash or kind not in ("models", "tunedModels"):
+    kind, _, name = model.partition("/")
+    if not model.startswith(_KINDS):
         kind, name = "models", model
     return f"{kind}/{quote(clean_surrogates(name), safe='')}"
 
@@ -109,6 +116,15 @@ def _part(piece: Piece, names: Mapping[str, str]) -> dict[str, Any]:
             return {"inlineData": {"mimeType": piece.mime, "data": piece.base64}}
         case str():
             return {"text": piece}
+
+
+def _listed(value: Any) -> list[Any] | None:
+    """The models of a page; None where it is no such page: llama.cpp lists some too, but by plain names."""
+    if not isinstance(value, dict) or (value and not isinstance(value.get("models"), list)):
+        return None
+    models: list[Any] = value.get("models") or []
+    names = [str(each.get("name") or "") for each in models if isinstance(each, dict)]
+    return models if not any(names) or any(name.startswith(_KINDS) for name in names) else None
 
 
 def _chatting(listed: Sequence[Any]) -> list[Mapping[str, Any]]:

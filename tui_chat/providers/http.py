@@ -61,6 +61,8 @@ class Refused:
     status: int = 0
     about: str = ""
     """What the server says the refusal is about: the parameter's name and its words, uncut; never shown."""
+    param: str = ""
+    """That parameter's name alone, where the server says it apart from its words."""
 
 
 class Answer:
@@ -201,6 +203,7 @@ class Connection:
             wait=wait,
             status=response.status_code,
             about=said.about,
+            param=said.param,
         )
 
     async def _read(self, answer: Answer, within: float) -> bytes:

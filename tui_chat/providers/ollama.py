@@ -15,6 +15,7 @@ from tui_chat.core.errors import ContextTooLong, NotFoundAtServer, ProviderError
 from tui_chat.core.events import Delta
 from tui_chat.core.models import ToolCall, clean_surrogates
 from tui_chat.core.ports import ModelCard
+from tui_chat.core.sampling import on_the_wire
 from tui_chat.core.settings import Endpoint
 from tui_chat.providers.exchange import Sleep, exchange
 from tui_chat.providers.http import LARGEST_BODY, Answer, Connection, Refused
@@ -63,13 +64,13 @@ class OllamaProvider:
             "stream": True,
             "truncate": False,
             "shift": False,
-            "options": {"num_ctx": plan.budget.context_window},
+            "options": {"num_ctx": plan.budget.context_window, **on_the_wire(plan.sampling, self.dialect)},
         }
         return clean_surrogates(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
 
     def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
         """Ask, again at most twice while nothing has come back, and yield what comes."""
-        return exchange(lambda: self._ask(plan, model), OllamaStream, sleep=self._sleep)
+        return exchange(lambda plan: self._ask(plan, model), plan, OllamaStream, sleep=self._sleep)
 
     async def models(self) -> Sequence[ModelCard]:
         """Those of ``GET /api/tags`` that can chat, each with the window to ask for where there was time to learn it.

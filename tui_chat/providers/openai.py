@@ -14,6 +14,7 @@ from tui_chat.core.errors import ProviderError
 from tui_chat.core.events import Delta
 from tui_chat.core.models import Role, ToolCall, clean_surrogates
 from tui_chat.core.ports import ModelCard
+from tui_chat.core.sampling import on_the_wire
 from tui_chat.providers.exchange import Sleep as Sleep
 from tui_chat.providers.exchange import exchange
 from tui_chat.providers.http import Answer, Connection, Refused
@@ -33,7 +34,7 @@ _TAKE_TURNS = re.compile(
 class OpenAIProvider:
     """One OpenAI-compatible endpoint.
 
-    Only what the plan holds is sent: no sampling parameter (newer models refuse them), no limit.
+    Only what the plan holds is sent: no sampling parameter that the user did not set, no limit.
     """
 
     dialect: ClassVar[str] = "openai"
@@ -58,11 +59,12 @@ class OpenAIProvider:
         }
         if self._asks_usage:
             body["stream_options"] = {"include_usage": True}
+        body |= on_the_wire(plan.sampling, self.dialect)
         return clean_surrogates(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
 
     def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
         """Ask, again at most twice while nothing has come back, and yield what comes."""
-        return exchange(lambda: self._ask(plan, model), ChatStream, sleep=self._sleep)
+        return exchange(lambda plan: self._ask(plan, model), plan, ChatStream, sleep=self._sleep)
 
     async def models(self) -> Sequence[ModelCard]:
         """Those of ``GET {base}/models``, with the context window where the server says it."""

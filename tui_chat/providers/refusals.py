@@ -70,8 +70,8 @@ class Speaker:
 class Complaint:
     """What a server says is wrong: words safe to show, its machine codes, and token numbers where it names them.
 
-    ``about`` is the parameter's name and all the words, to be searched and never shown. ``wait`` is
-    how many seconds its body asks to wait.
+    ``param`` is the field that it blames, ``about`` that and all the words: to be searched, never shown.
+    ``wait`` is how many seconds its body asks to wait.
     """
 
     words: str = ""
@@ -81,6 +81,7 @@ class Complaint:
     limit: int | None = None
     needed: int | None = None
     wait: float | None = None
+    param: str = ""
     about: str = ""
 
     @property
@@ -158,6 +159,7 @@ def complaint_in(value: Any, *, key: Secret | None = None) -> Complaint:
         limit=_tokens(fields.get("n_ctx")) or _found(_LIMIT, words),
         needed=_tokens(fields.get("n_prompt_tokens")) or _found(_NEEDED, words),
         wait=next((wait for each in details if (wait := spelled_wait(each.get("retryDelay"))) is not None), None),
+        param=clean(param, key=key),
         about=clean(f"{param} {words}", limit=ABOUT, key=key),
     )
 

@@ -42,8 +42,8 @@ class Arriving:
     plan: ContextPlan | None = None
     costs: bool = False
     """Whether it is to be paid for although nothing came back."""
-    note: str | None = None
-    """What is to be said beside the reply although it did not fail."""
+    notes: list[str] = field(default_factory=list)
+    """What is to be said beside the reply although it is no failure, a sentence each."""
     spoke: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -55,6 +55,7 @@ class Arriving:
 
     def ended(self, status: Status, error: TuiChatError | None) -> Message:
         """The reply as it is kept; an end that is neither an answer nor a failure stands beside the text too."""
-        note = error.sentence if error else ending_of(self.finished) or self.note
+        ending = error.sentence if error else ending_of(self.finished)
+        note = " ".join(filter(None, (ending, *self.notes))) or None
         body = self.body
         return replace(self.reply, text=body.text, parts=body.parts, status=status, error=note, usage=self.usage)

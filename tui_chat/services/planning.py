@@ -8,16 +8,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tui_chat.core.context import ContextPlan
+from tui_chat.core.errors import NoModel
 from tui_chat.core.models import Attachment, Conversation, MemorySettings, MessageHeader, ModelRef
 from tui_chat.core.ports import ConversationStore
 from tui_chat.core.recall import Hit
-from tui_chat.core.settings import Settings
+from tui_chat.core.sampling import LeftOut, Sampling
+from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.core.summary import Summary
 from tui_chat.core.tree import Tree
 from tui_chat.memory import strategy
 from tui_chat.memory.payload import sent_hashes, sent_ids, with_payload
 from tui_chat.memory.request import Request
-from tui_chat.services import seeing
+from tui_chat.services import sampling, seeing
 from tui_chat.services.endpoints import ContextWindow, EndpointService
 from tui_chat.services.learned import Known, Learned
 
@@ -59,14 +61,15 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a plan goes by beside the branch: the model's window, what its requests taught, whether it takes images.
+    """What a plan goes by beside the branch: the model's window, what its requests taught, and what else it takes.
 
-    None: nobody knows, and it is tried.
+    ``takes_images`` None: nobody knows, and it is tried.
     """
 
     window: ContextWindow
     known: Known = field(default_factory=Known)
     takes_images: bool | None = None
+    takes: sampling.Takes = field(default_factory=sampling.Takes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,10 @@ class PlanningService:
             max_messages=memory.max_messages if options.max_messages is None else options.max_messages,
         )
 
+    def sampling_of(self, conversation: Conversation) -> Sampling:
+        """What the user set there, or everywhere."""
+        return self._settings().sampling if conversation.sampling is None else conversation.sampling
+
     # -- what a plan goes by ------------------------------------------------------------------
 
     async def basis(self, conversation: Conversation, options: Options | None = None, *, ask: bool = False) -> Basis:
@@ -126,7 +133,14 @@ class PlanningService:
         model = self.model_of(conversation, options) or ModelRef("", "")
         window = await self._endpoints.window(model, ask=ask, conversation_id=conversation.id)
         known = await self._learned.known(conversation.id, model)
-        return Basis(window, known, await seeing.takes_images(self._store, model))
+        takes = await sampling.takes(self._store, self._endpoint_of(model), model)
+        return Basis(window, known, await seeing.takes_images(self._store, model), takes)
+
+    def _endpoint_of(self, model: ModelRef) -> Endpoint | None:
+        try:
+            return self._endpoints.endpoint(model.endpoint)
+        except NoModel:
+            return None
 
     def needs_gathering(self, conversation: Conversation, options: Options | None = None) -> bool:
         """Whether a plan there needs more than ``preview`` can know by itself."""
@@ -192,7 +206,12 @@ class PlanningService:
             ranked=gathered.hits,
             ranking_problem=gathered.hits_problem,
         )
-        return strategy(memory.strategy).plan(branch, request)
+        plan = strategy(memory.strategy).plan(branch, request)
+        wanted = self.sampling_of(conversation)
+        if not wanted.values:
+            return plan
+        sent, left_out = basis.takes.of(wanted)
+        return replace(plan, sampling=sent, unsampled=left_out)
 
     async def look(
         self,
@@ -262,6 +281,14 @@ class PlanningService:
         if any(message.images for message in plan.payload):
             return
         await self._learned.remember_count(conversation_id, model, plan, input_tokens)
+
+    async def remember_refused(self, model: ModelRef, dropped: LeftOut) -> None:
+        """That model refused this value of a sampling parameter: it is left out from now on."""
+        await sampling.remember_refused(self._store, model, dropped)
+
+    async def forget_refused(self, model: ModelRef) -> None:
+        """The user changed their sampling parameters: that model is told all of them again."""
+        await sampling.forget_refused(self._store, model)
 
     async def is_calibrated(self, model: ModelRef, plan: ContextPlan) -> bool:
         """Whether enough of the server's own counts are known for that model and such letters."""

@@ -16,6 +16,7 @@ from tui_chat.core.errors import ContextTooLong, EmptyReply, NoModel, OverBudget
 from tui_chat.core.events import (
     Delta,
     Finished,
+    ParameterDropped,
     PlanReady,
     ReplyStarted,
     RetryScheduled,
@@ -28,7 +29,7 @@ from tui_chat.core.events import (
 from tui_chat.core.models import Attachment, Conversation, Message, MessageHeader, ModelRef, Status, clean_surrogates
 from tui_chat.core.ports import ConversationStore, Removal
 from tui_chat.core.prices import CAP_HINT
-from tui_chat.core.sentences import cut_sentence, error_sentence
+from tui_chat.core.sentences import cut_sentence, dropped_sentence, error_sentence
 from tui_chat.services.arriving import ENDINGS, Arriving
 from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.planning import Options, PlanningService
@@ -142,7 +143,10 @@ class Replies:
         try:
             async with aclosing(provider.stream(plan, model=model.name)) as deltas:
                 async for delta in deltas:
-                    await self._take(arriving, delta, emit)
+                    if isinstance(delta, ParameterDropped):
+                        await self._drop(arriving, delta.name, model, emit)
+                    else:
+                        await self._take(arriving, delta, emit)
         except asyncio.CancelledError:
             arriving.costs = True  # whoever hangs up has the services work all the same
             raise
@@ -169,9 +173,21 @@ class Replies:
             return  # a guess at what they cost, far off for many models, must not look like a cut
         calibrated = await self._planning.is_calibrated(model, plan)
         if cut_by_server(plan.totals.tokens, real, calibrated=calibrated, limit=limit):
-            arriving.note = cut_sentence(plan.totals.tokens, real)
+            arriving.notes.append(cut_sentence(plan.totals.tokens, real))
         elif real > 0:
             await self._planning.learn(asked.conversation.id, model, plan, real)
+
+    async def _drop(self, arriving: Arriving, name: str, model: ModelRef, emit: Emit) -> None:
+        """The model refused a sampling parameter: say so beside the reply, show what is sent now, and remember it."""
+        if arriving.plan is None or name not in arriving.plan.sampling.values:
+            return
+        arriving.plan = arriving.plan.without_parameter(name)
+        dropped, remembered = arriving.plan.unsampled[-1], False
+        with suppress(StoreFailed):
+            await self._planning.remember_refused(model, dropped)
+            remembered = True
+        arriving.notes.append(dropped_sentence(model.name, dropped, remembered=remembered))
+        await emit(PlanReady(arriving.plan))
 
     async def _learn_limit(
         self, asked: Asked, model: ModelRef, plan: ContextPlan, error: ContextTooLong, *, saved: bool
