@@ -597,11 +597,11 @@ async def test_a_pinned_exchange_is_always_sent_and_an_excluded_one_never() -> N
     async with World(provider).app(size=(120, 40)) as chat:
         for number in range(12):
             await chat.send(f"prompt {number}")
-            await chat.until_quiet()
+            await chat.until_seen(f"reply {number + 1}")
         await chat.press("escape", "g", "p")
-        await chat.until_seen("pinned")
+        await chat.until(lambda: marks(chat) == (True, False))
         await chat.press("G", "x")
-        await chat.until_seen("excluded")
+        await chat.until(lambda: chat.screen.shown.branch[-1].excluded)
         chat.screen.prompt.focus()
         await chat.send("what do you see?")
         await chat.until_quiet()
@@ -616,15 +616,22 @@ async def test_a_mark_can_be_undone_and_pinning_takes_back_excluding() -> None:
     provider = ScriptedProvider()
     async with World(provider).app(size=(120, 40)) as chat:
         await chat.send("question")
-        await chat.until_quiet()
+        await chat.until_seen("reply 1")
         await chat.press("escape", "g", "x")
-        await chat.until_seen("excluded")
+        await chat.until(lambda: marks(chat) == (False, True))
         await chat.press("p")
-        await chat.until(lambda: "excluded ·" not in chat.seen() and "pinned ·" in chat.seen())
+        await chat.until(lambda: marks(chat) == (True, False))
 
         await chat.press("f8")
 
-        await chat.until(lambda: "excluded ·" in chat.seen() and "pinned ·" not in chat.seen())
+        await chat.until(lambda: marks(chat) == (False, True))
+        await chat.until_seen("excluded ·")
+
+
+def marks(chat: Chat) -> tuple[bool, bool]:
+    """Whether the first message on show is pinned, and whether it is excluded."""
+    first = chat.screen.shown.branch[0]
+    return first.pinned, first.excluded
 
 
 async def test_the_inspector_shows_byte_for_byte_what_is_then_sent() -> None:
