@@ -351,7 +351,8 @@ class TestGemini(HostileStreams):
 
     async def test_something_else_than_models_is_not_this_dialect(self) -> None:
         page = Reply(b"<html>", content_type="text/html")
-        for reply in (Reply.json({"data": [{"id": "gpt"}]}), Reply.json([1]), Reply.json({"models": 7}), page):
+        llama = Reply.json({"models": [{"name": "tiny", "model": "tiny"}], "object": "list", "data": [{"id": "tiny"}]})
+        for reply in (Reply.json({"data": [{"id": "gpt"}]}), Reply.json([1]), Reply.json({"models": 7}), page, llama):
             with pytest.raises(NotThisDialect):
                 await self.list_models(reply)
 

@@ -14,11 +14,12 @@ import pytest
 
 from tests.contracts.provider import SECONDS, collect, plan_of, text_of, thinking_of
 from tests.servers.llama import REPLY, THOUGHT, llama_server, require_llama
-from tui_chat.core.errors import ContextTooLong
+from tui_chat.core.errors import ContextTooLong, NotFoundAtServer, NotThisDialect
 from tui_chat.core.events import Delta, Finished, TextDelta, UsageReported
 from tui_chat.core.models import Usage
 from tui_chat.core.ports import ModelCard
 from tui_chat.core.settings import Endpoint
+from tui_chat.providers.connect import HttpProviders
 from tui_chat.providers.discovery import discover
 from tui_chat.providers.http import Connection
 from tui_chat.providers.openai import OpenAIProvider
@@ -141,3 +142,11 @@ def slot_is_freed(url: str) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+async def test_a_dialect_that_it_does_not_speak_is_not_taken_for_one(chat_url: str) -> None:
+    for dialect, error in (("gemini", NotThisDialect), ("ollama", NotFoundAtServer)):
+        other = HttpProviders().open(Endpoint("llama", chat_url, dialect), None)
+        with pytest.raises(error):
+            await other.models()
+        await other.close()
