@@ -57,6 +57,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "ANTHROPIC_BASE_URL",
         "GEMINI_API_KEY",
         "OLLAMA_HOST",
+        "OLLAMA_API_KEY",
         "NO_COLOR",
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",

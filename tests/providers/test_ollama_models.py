@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.contracts.provider import KEY, SECONDS
@@ -123,6 +125,22 @@ async def test_a_model_of_the_cloud_runs_with_all_it_was_trained_for() -> None:
     server = Ollama([remote, tag("m")], {"big:cloud": facts(262_144), "m": facts(262_144)})
 
     assert (ModelCard("big:cloud", 262_144, runs_at="ollama.com"), ModelCard("m", 4096)) == await models_of(server)
+
+
+async def test_a_model_of_the_cloud_itself_runs_with_all_it_was_trained_for_and_is_asked_with_the_key() -> None:
+    answers: dict[str, Any] = {"/api/tags": {"models": [tag("big")]}, "/api/show": facts(262_144), "/api/ps": {}}
+    keys = set()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        keys.add(request.headers["authorization"])
+        return httpx.Response(200, stream=httpx.ByteStream(json.dumps(answers[request.url.path]).encode()))
+
+    providers = HttpProviders(transport=httpx.MockTransport(answer))
+    cloud = providers.open(Endpoint("ollama-cloud", "https://ollama.com", "ollama"), KEY)
+
+    assert (ModelCard("big", 262_144, runs_at="ollama.com"),) == await cloud.models()
+    assert {f"Bearer {KEY.reveal_text()}"} == keys
+    await cloud.close()
 
 
 async def test_models_that_cannot_chat_are_not_offered() -> None:

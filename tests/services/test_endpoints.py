@@ -19,7 +19,7 @@ from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.providers.connect import HttpProviders
 from tui_chat.services.endpoints import GUIDE, EndpointService, Reach, reach
-from tui_chat.services.environment import endpoints_from
+from tui_chat.services.environment import OLLAMA_CLOUD, endpoints_from
 
 
 class Desk:
@@ -105,6 +105,8 @@ async def test_an_endpoint_of_the_environment_elsewhere_is_used_only_after_conse
         ({"OLLAMA_HOST": "box/models/"}, "http://box:11434/models"),
         ({"OLLAMA_HOST": "http://box"}, "http://box"),  # with a scheme its own port holds, as in Ollama
         ({"OLLAMA_HOST": "https://box.example"}, "https://box.example"),
+        ({"OLLAMA_HOST": "10.0.0.4", "OLLAMA_API_KEY": "x"}, "http://10.0.0.4:11434"),
+        ({"OLLAMA_HOST": "https://box.example", "OLLAMA_API_KEY": "x"}, "https://box.example"),
         ({"OPENAI_API_KEY": "x"}, "https://api.openai.com/v1"),
         ({"OPENAI_BASE_URL": " http://box:1/v1/\n"}, "http://box:1/v1"),
         ({"ANTHROPIC_API_KEY": "x"}, "https://api.anthropic.com"),
@@ -116,12 +118,27 @@ async def test_an_endpoint_of_the_environment_elsewhere_is_used_only_after_conse
 )
 def test_environment_variables_make_endpoints(environment: dict[str, str], url: str) -> None:
     name = next(iter(environment)).partition("_")[0].lower()
-    key_env = None if name == "ollama" else f"{name.upper()}_API_KEY"
+    key_env = None if name == "ollama" and "OLLAMA_API_KEY" not in environment else f"{name.upper()}_API_KEY"
 
     found = endpoints_from(environment)
 
     assert (Endpoint(name, url, name, key_env=key_env, from_environment=True),) == found.endpoints
     assert found.problems == ()
+
+
+def test_ollamas_key_alone_is_for_its_cloud_and_takes_no_local_servers_place(store: ConversationStore) -> None:
+    mine = Endpoint("ollama", "http://127.0.0.1:11434", "ollama")
+    desk = Desk(store, mine, environment={"OLLAMA_API_KEY": "x"})
+
+    assert [mine, OLLAMA_CLOUD] == list(desk.service.all()[:2])
+    assert reach(OLLAMA_CLOUD) is Reach.CLOUD
+
+
+def test_ollamas_key_goes_nowhere_unencrypted_and_the_server_is_used_without_it() -> None:
+    found = endpoints_from({"OLLAMA_HOST": "http://box.example", "OLLAMA_API_KEY": "sk-env"})
+
+    assert (Endpoint("ollama", "http://box.example", "ollama", from_environment=True),) == found.endpoints
+    assert ("OLLAMA_API_KEY is ignored. It would travel unencrypted to what OLLAMA_HOST names.",) == found.problems
 
 
 def test_every_vendor_of_the_environment_is_an_endpoint_of_its_own() -> None:

@@ -28,6 +28,9 @@ from tui_chat.providers.wire import Wire
 MOST_SHOWN = 64
 """Models described one by one in one call; the others keep what was known of them."""
 
+_CLOUD = "ollama.com"
+"""Speaks as any server of theirs does, and need not say of a model that it runs there."""
+
 SHOWN_AT_ONCE = 4
 SHOW_SECONDS = 2.0
 """For all descriptions together: a prompt may be waiting for them."""
@@ -81,6 +84,8 @@ class OllamaProvider:
         models = listed(await self._connection.get_json(url))
         if models is None:
             raise not_this_dialect(self._connection.speaker(url))
+        if self._connection.address.host == _CLOUD:
+            models = tuple(replace(each, runs_at=each.runs_at or _CLOUD) for each in models)
         in_memory = await self._look(models)
         return cards(
             (model, self._shown.get(model), in_memory.get(model.name)) for model in models if self._chats(model)

@@ -33,6 +33,10 @@ VENDORS = (
     Vendor("gemini", "GEMINI_API_KEY", "", "https://generativelanguage.googleapis.com"),
 )
 
+OLLAMA_KEY = "OLLAMA_API_KEY"
+OLLAMA_CLOUD = Endpoint("ollama-cloud", "https://ollama.com", "ollama", key_env=OLLAMA_KEY, from_environment=True)
+"""Where Ollama's key leads by itself; a name of its own, so that it never stands in a local Ollama's place."""
+
 
 def endpoints_from(environment: Mapping[str, str]) -> FromEnvironment:
     """The endpoints that environment variables name, each for this run only.
@@ -47,6 +51,8 @@ def endpoints_from(environment: Mapping[str, str]) -> FromEnvironment:
             problems.append(f"{variable} is ignored. {error.sentence}")
         else:
             endpoints += [endpoint] if endpoint else []
+            if endpoint and not endpoint.key_env and environment.get(OLLAMA_KEY):
+                problems.append(f"{OLLAMA_KEY} is ignored. It would travel unencrypted to what {variable} names.")
     return FromEnvironment(tuple(endpoints), tuple(problems))
 
 
@@ -59,10 +65,14 @@ def _vendor(vendor: Vendor, environment: Mapping[str, str]) -> Endpoint | None:
 
 
 def _ollama(environment: Mapping[str, str]) -> Endpoint | None:
-    """Where Ollama's own client goes: each part of its variable may be missing."""
+    """Where Ollama's own client goes: each part of its variable may be missing. A key alone is for its cloud.
+
+    Most servers want none: where it could not travel safely it is left out, and the server is used all the same.
+    """
     text = environment.get("OLLAMA_HOST", "").strip("\"' \t\r\n")
+    has_key = bool(environment.get(OLLAMA_KEY))
     if not text:
-        return None
+        return OLLAMA_CLOUD if has_key else None
     scheme, _, rest = text.rpartition("://")
     place, slash, path = rest.partition("/")
     if is_ipv6(place):
@@ -74,4 +84,5 @@ def _ollama(environment: Mapping[str, str]) -> Endpoint | None:
         address = replace(address, host="127.0.0.1")
     if address.port is None and not scheme:
         address = replace(address, port=11434)
-    return Endpoint("ollama", address.url, "ollama", from_environment=True)
+    key_env = OLLAMA_KEY if has_key and (address.encrypted or address.private) else None
+    return Endpoint("ollama", address.url, "ollama", key_env=key_env, from_environment=True)
