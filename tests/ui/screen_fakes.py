@@ -16,6 +16,7 @@ from textual.screen import Screen
 from tests.fakes import ScriptedProvider
 from tests.ui.reading import seen
 from tui_chat.core.errors import KeyMissing, TuiChatError, WrongKey
+from tui_chat.core.local import LocalModels
 from tui_chat.core.ports import ConversationStore, FoundServer, ModelCard, Provider
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
@@ -188,6 +189,7 @@ class World:
         shelf: Shelf | None = None,
         keys: FakeKeys | None = None,
         environment: dict[str, str] | None = None,
+        llama: LocalModels | None = None,
     ) -> None:
         self.fake_program = FakeProgram(settings or Settings())
         self.store = MemoryStore()
@@ -201,6 +203,7 @@ class World:
             self.fake_program.save_settings,
             environment or {},
             asks_consent=True,
+            local=LocalModelService(lambda: llama, cast(ConversationStore, self.store)) if llama else None,
         )
 
     @property

@@ -21,17 +21,20 @@ No model is connected yet. What answers now is the built-in offline guide: it is
 leaves this computer. (Try /sample.)"""
 
 _KEYS = (
-    ("ctrl+o", "connect a model: a server on this computer or network, or a service with a key"),
+    ("ctrl+o", "connect a model: a server here or elsewhere, a service with a key, or a model file"),
     ("f1", "the keys and the guide"),
     ("ctrl+p", "every action, by name"),
 )
 
 
-def welcome(model: ModelRef | None, found: Sequence[FoundServer] | None) -> Content:
-    """The first words: what this is, what would answer, what was found here (None: not yet known), how to go on."""
+def welcome(model: ModelRef | None, found: Sequence[FoundServer] | None, files: int | None = None) -> Content:
+    """The first words: what this is, what would answer, what was found here, how to go on.
+
+    ``found`` are servers, ``files`` is how many model files there are (None: not yet known).
+    """
     parts: list[str | Content] = [Content("tui_chat").stylize("bold $text-primary"), "\n\n", _FIRST]
     if model in (None, GUIDE_MODEL):
-        parts += ["\n\n", _WITHOUT_MODEL, "\n\n", _found(found)]
+        parts += ["\n\n", _WITHOUT_MODEL, "\n\n", _found(found), "\n", _files(files)]
     parts.append("\n")
     for key, meaning in _KEYS:
         parts += ["\n", Content(f"{key:<8}").stylize("bold $text-accent"), meaning]
@@ -45,3 +48,12 @@ def _found(found: Sequence[FoundServer] | None) -> str:
         return "No model server is running on this computer's usual ports."
     names = ", ".join(f"{clean_line(each.kind)} at {place_of(each.base_url)}" for each in found)
     return f"Found on this computer: {names}. Nothing is sent there unless you choose it with ctrl+o."
+
+
+def _files(number: int | None) -> str:
+    """The way for who has a model file and no server."""
+    way = "ctrl+o, then “open a model file”, runs it here without any server"
+    if not number:
+        return f"Do you have a model file (GGUF)? {way}."
+    what = "a model file" if number == 1 else f"{number} model files"
+    return f"Other programs have {what} on this computer: {way}."

@@ -11,7 +11,7 @@ from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer, ModelCard
 from tui_chat.core.settings import Endpoint
-from tui_chat.services.endpoints import GUIDE, ContextWindow
+from tui_chat.services.endpoints import GGUF, GUIDE, ContextWindow
 from tui_chat.ui.screens.reach import host_of, whereto
 from tui_chat.ui.text import clean_line
 
@@ -70,7 +70,15 @@ class Add:
     """Add an endpoint by hand."""
 
 
-Choice = Use | Consent | Mend | Adopt | Add
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """Open a model file of this computer."""
+
+
+Choice = Use | Consent | Mend | Adopt | Add | OpenFile
+
+OWN = (GUIDE, GGUF)
+"""Endpoints that nobody can change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +105,12 @@ def rows(
     lines = list(_favourites(offers, words, favourites, current))
     for offer in offers:
         below = list(_below(offer, words, filter.strip(), current, set(favourites)))
-        if below:
+        if below and offer.endpoint != GGUF:
             lines += [Row(_heading(offer.endpoint)), *below]
     if not words:
         lines += _found(offers, found)
+    lines += _files(offers, words, current, set(favourites))
+    if not words:
         lines.append(Row(Content("+ add an endpoint…"), Add()))
     return lines
 
@@ -108,6 +118,10 @@ def rows(
 def sentence(choice: Choice | None) -> str:
     """What choosing it means."""
     match choice:
+        case Use(_, endpoint) if endpoint == GGUF:
+            return "Texts stay on this computer; llama.cpp loads the file when it is first asked."
+        case OpenFile():
+            return "Lists those of Ollama, llama.cpp, LM Studio and Hugging Face; any other can be typed."
         case Use(model, endpoint, runs_at):
             return whereto(endpoint, model.name, runs_at).sentence
         case Consent(endpoint) if endpoint.key_command:
@@ -165,9 +179,23 @@ def _below(
         if model not in elsewhere and _matches(model, words):
             text = _model(card.name, card, offer, is_current=model == current)
             yield Row(text, Use(model, endpoint, card.runs_at))
-    if typed and not offer.cards and not offer.is_asking and endpoint != GUIDE:
+    if typed and not offer.cards and not offer.is_asking and endpoint not in OWN:
         model = ModelRef(endpoint.name, typed)
         yield Row(Content(f"  use “{clean_line(typed)}” as it is typed"), Use(model, endpoint))
+
+
+def _files(
+    offers: Sequence[Offer], words: Sequence[str], current: ModelRef | None, elsewhere: set[ModelRef]
+) -> list[Row]:
+    """The model files that were opened before, and the way to another."""
+    offer = next((each for each in offers if each.endpoint == GGUF), None)
+    if offer is None:
+        return []
+    lines = [] if offer.is_asking else list(_below(offer, words, "", current, elsewhere))
+    if not words:
+        lines.append(Row(Content("+ open a model file…"), OpenFile()))
+    heading = Row(Content.assemble(("Model files on this computer", "bold"), ("  local", "dim")))
+    return [heading, *lines] if lines else []
 
 
 def _matches(model: ModelRef, words: Sequence[str]) -> bool:
@@ -181,7 +209,7 @@ def _unconfirmed(endpoint: Endpoint) -> str:
 
 
 def _mend(endpoint: Endpoint) -> Choice | None:
-    return Mend(endpoint) if endpoint != GUIDE else None
+    return Mend(endpoint) if endpoint not in OWN else None
 
 
 def _model(name: str, card: ModelCard, offer: Offer, *, is_current: bool, is_alone: bool = False) -> Content:
@@ -189,6 +217,8 @@ def _model(name: str, card: ModelCard, offer: Offer, *, is_current: bool, is_alo
     window = offer.windows.get(card.name)
     assumed = " assumed" if window is not None and window.assumed else ""
     tokens = f"  {window.tokens:,} tokens{assumed}" if window is not None else ""
+    if offer.endpoint == GGUF and offer.cards and card.context_window is None:
+        tokens = "  its file cannot be read"
     there = whereto(offer.endpoint, card.name, card.runs_at)
     differs = there.reach is not whereto(offer.endpoint).reach
     place = f"  {there.short if differs else there.reach}" if is_alone or differs else ""

@@ -17,10 +17,23 @@ from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer
 from tui_chat.core.settings import Endpoint
-from tui_chat.services.endpoints import GUIDE, EndpointService
+from tui_chat.services.endpoints import GGUF, EndpointService
 from tui_chat.ui.forms import AskScreen, Card, Choices, ListFilter, Pick, Said
 from tui_chat.ui.screens.endpoint_form import EndpointForm
-from tui_chat.ui.screens.model_rows import Add, Adopt, Choice, Consent, Mend, Offer, Row, Use, rows, sentence
+from tui_chat.ui.screens.model_rows import (
+    OWN,
+    Add,
+    Adopt,
+    Choice,
+    Consent,
+    Mend,
+    Offer,
+    OpenFile,
+    Row,
+    Use,
+    rows,
+    sentence,
+)
 from tui_chat.ui.screens.reach import host_of
 from tui_chat.ui.text import clean_line, plain
 
@@ -30,6 +43,14 @@ class ModelScreen(ModalScreen[ModelRef | None]):
 
     BINDINGS = [
         Binding("ctrl+n", "add", "Add endpoint", id="models.add", tooltip="Add a model service by hand"),
+        Binding(
+            "ctrl+o",
+            "open_file",
+            "Open file",
+            id="models.open",
+            tooltip="Open a model file of this computer",
+            show=False,
+        ),
         Binding("f2", "edit", "Edit", id="models.edit", tooltip="Change the endpoint of the highlighted line"),
         Binding(
             "f4",
@@ -79,10 +100,11 @@ class ModelScreen(ModalScreen[ModelRef | None]):
     def _ask_all(self) -> None:
         """Show every endpoint at once; their models come as they answer."""
         self.workers.cancel_group(self, "models")
-        self._offers = {endpoint.name: Offer(endpoint) for endpoint in self._endpoints.all()}
+        endpoints = (*self._endpoints.all(), *([GGUF] if self._endpoints.local is not None else []))
+        self._offers = {endpoint.name: Offer(endpoint) for endpoint in endpoints}
         self._found = None
         self._show()
-        for endpoint in self._endpoints.all():
+        for endpoint in endpoints:
             self._ask(endpoint)
         self._discover()
 
@@ -177,13 +199,15 @@ class ModelScreen(ModalScreen[ModelRef | None]):
             return True
         if action == "favourite":
             return isinstance(self._highlighted, Use)
+        if action == "open_file":
+            return self._endpoints.local is not None
         return self._editable() is not None if action == "edit" else True
 
     def _editable(self) -> Endpoint | None:
         choice = self._highlighted
         if (
             isinstance(choice, Use | Mend | Consent)
-            and choice.endpoint != GUIDE
+            and choice.endpoint not in OWN
             and not choice.endpoint.from_environment
         ):
             return choice.endpoint
@@ -207,6 +231,8 @@ class ModelScreen(ModalScreen[ModelRef | None]):
                 self._adopt(server)
             case Add():
                 self.action_add()
+            case OpenFile():
+                self.action_open_file()
 
     @work(group="form")
     async def _confirm(self, endpoint: Endpoint) -> None:
@@ -270,6 +296,18 @@ class ModelScreen(ModalScreen[ModelRef | None]):
     def action_add(self) -> None:
         """Add an endpoint by hand."""
         self._edit(None)
+
+    @work(group="form")
+    async def action_open_file(self) -> None:
+        """Open a model file of this computer; it is chosen once it is loaded."""
+        from tui_chat.ui.screens.model_file import ModelFileScreen
+
+        local = self._endpoints.local
+        if local is None:
+            return
+        model = await self.app.push_screen_wait(ModelFileScreen(local))
+        if model is not None:
+            self.dismiss(model)
 
     def action_edit(self) -> None:
         """Change the endpoint of the highlighted line."""
