@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from rich.segment import Segment
 from rich.text import Text
-from textual import events
+from textual import events, on
 from textual.binding import Binding
 from textual.content import Content
 from textual.document._document import Location
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
+from textual.widget import Widget
 from textual.widgets import TextArea
 
-from tui_chat.core.clean import clean
+from tui_chat.core.clean import clean, clean_line
+from tui_chat.core.dropped import may_be_dropped
+from tui_chat.core.ports import Completion
+from tui_chat.ui.widgets.completions import Completions
 from tui_chat.ui.widgets.ordered_keys import own_bindings, run_binding_in_order
 from tui_chat.ui.widgets.pasted import PastedBlocks
 
 _MARKER = "❯ "
+
+_MOST_DROPPED = 20
+"""Pastes that can be taken back: more files are not dropped before the first of them was looked at."""
+
+
+class _Paste(NamedTuple):
+    """A paste as it came, as it was written, behind how many characters, and what it replaced."""
+
+    text: str
+    written: str
+    place: int
+    replaced: str
 
 
 def _editing_bindings() -> list[Binding]:
@@ -34,12 +52,19 @@ def _editing_bindings() -> list[Binding]:
 class PromptInput(TextArea, inherit_bindings=False):
     """A multi-line editor that grows to a third of the screen.
 
-    ``enter_sends`` False makes enter a new line, and ctrl+enter or f5 send. Big pastes stand in it
-    as one token each; ``draft``, ``take`` and ``Submitted`` give the text with all of them in place.
-    ``text`` is what the editor shows.
+    ``enter_sends`` False makes enter a new line, and ctrl+enter or f5 send. Of a big text that is put
+    back into it most stands in it as one token; ``draft``, ``take`` and ``Submitted`` give the text
+    with all of it in place. ``text`` is what the editor shows. Big pastes are handed on, not kept.
+
+    A path begun behind ``@`` is completed by who answers ``PathBegun`` with ``offer``.
     """
 
     BINDINGS = [
+        # Before all others of these keys: they are on only while there are names to choose from.
+        Binding("up", "choose_path(-1)", "Up", id="prompt.path_up", tooltip="The file name above", show=False),
+        Binding("down", "choose_path(1)", "Down", id="prompt.path_down", tooltip="The file name below", show=False),
+        Binding("tab,enter", "accept_path", "Attach", id="prompt.path", tooltip="Attach this file", show=False),
+        Binding("escape", "leave_paths", "Close", id="prompt.path_leave", tooltip="Only text, no file", show=False),
         Binding("enter", "send", "Send", id="prompt.send", tooltip="Send this message"),
         Binding(
             "ctrl+enter,f5",
@@ -86,8 +111,34 @@ class PromptInput(TextArea, inherit_bindings=False):
 
         text: str = field(repr=False)
 
+    @dataclass
+    class LargePaste(Message):
+        """A text was pasted that is too big for the editor, which stays as it is."""
+
+        text: str = field(repr=False)
+
+    @dataclass
+    class MayBeDropped(Message):
+        """What was pasted may be names of files that were dropped; see ``take_back``."""
+
+        text: str = field(repr=False)
+
+    @dataclass
+    class PathBegun(Message):
+        """This is typed behind an ``@`` at the beginning of a word; ``offer`` answers it."""
+
+        text: str = field(repr=False)
+
+    @dataclass
+    class FileNamed(Message):
+        """The user chose this file; its name stands in the text."""
+
+        path: str = field(repr=False)
+
     def __init__(self, *, enter_sends: bool = True, id: str | None = None, classes: str | None = None) -> None:
         self._pasted = PastedBlocks()
+        self._dropped: list[_Paste] = []
+        self._completions = Completions(self._accept_path)
         self.handed_over: list[str] = []
         """Texts that were submitted and not yet taken by who answers for them."""
         super().__init__(id=id, classes=classes, highlight_cursor_line=False)
@@ -122,12 +173,24 @@ class PromptInput(TextArea, inherit_bindings=False):
     # -- sending ------------------------------------------------------------------
 
     async def _on_key(self, event: events.Key) -> None:
-        # What is not handled here goes on to TextArea._on_key: Textual calls every class's handler.
-        await run_binding_in_order(self, event)
+        if await run_binding_in_order(self, event):
+            self._follow_path()
+        elif event.is_printable:
+            # Textual would call this next by itself; what was typed is looked at behind it.
+            await super()._on_key(event)
+            event.prevent_default()
+            self._follow_path(typed=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Enter sends only where it is set to; page keys are the screen's while all of the text is in view."""
+        """Enter sends only where it is set to; page keys are the screen's while all of the text is in view.
+
+        The keys of the file names are theirs while there are some.
+        """
         match action:
+            case "accept_path":
+                return self._is_completing or self._completions.is_entering
+            case "choose_path" | "leave_paths":
+                return self._is_completing
             case "send":
                 return self.enter_sends
             case "cursor_page_up" | "cursor_page_down":
@@ -173,12 +236,90 @@ class PromptInput(TextArea, inherit_bindings=False):
         if (full := self._pasted.expand(self.app.clipboard)) != self.app.clipboard:
             self.app.copy_to_clipboard(full)
 
-    def _insert_pasted(self, text: str) -> None:
-        text = _plain(text)
+    def _insert_pasted(self, pasted: str) -> None:
+        text = _plain(pasted)
         if self._pasted.belongs_outside(text, self.text):
-            text = self._pasted.keep(text, self.text)
+            self.post_message(self.LargePaste(text))
+            return
+        start, replaced = min(self.selection), self.selected_text
         if text and (result := self._replace_via_keyboard(text, *self.selection)):
             self.move_cursor(result.end_location)
+            if may_be_dropped(pasted):
+                paste = _Paste(pasted, text, len(self.get_text_range((0, 0), start)), replaced)
+                self._dropped = [*self._dropped, paste][-_MOST_DROPPED:]
+                self.post_message(self.MayBeDropped(pasted))
+
+    def take_back(self, text: str) -> bool:
+        """Take a paste out again and put back what it replaced; False where it no longer stands there.
+
+        ``text`` is that of ``MayBeDropped``. What was typed around it stays, and so does the cursor in it.
+        """
+        paste = next((each for each in self._dropped if each.text == text), None)
+        if paste is None:
+            return False
+        self._dropped.remove(paste)
+        there, written, place = self.text, paste.written, paste.place
+        if not there.startswith(written, place):  # others were taken back before it, or something was typed there
+            if there.count(written) != 1:
+                return False
+            place = there.index(written)
+        start, end = _location(there[:place]), _location(there[: place + len(written)])
+        self.replace(paste.replaced, start, end)
+        return True
+
+    # -- file names behind @ -----------------------------------------------------------
+
+    def offer(self, begun: str, found: Sequence[Completion]) -> None:
+        """What ``begun``, the text of a ``PathBegun``, may mean; shown unless something else is typed by now."""
+        if not self._completions.is_attached and found and isinstance(self.parent, Widget):
+            self.parent.mount(self._completions, before=self)
+        self._ask_for(self._completions.offer(begun, found))
+
+    def action_choose_path(self, rows: int) -> None:
+        """Go up or down in the file names."""
+        self._completions.move(rows)
+
+    def action_accept_path(self) -> None:
+        """Take the chosen file name."""
+        if self._is_completing:
+            self._accept_path()
+        else:
+            self._completions.is_entering = False
+
+    def action_leave_paths(self) -> None:
+        """Close the file names; what is typed stays."""
+        self._completions.leave()
+
+    def _accept_path(self, index: int | None = None) -> None:
+        if not self._is_completing:
+            return
+        start, chosen = self._completions.take(index)
+        end = "" if chosen.is_folder else " "
+        if result := self._replace_via_keyboard(f"@{clean_line(chosen.text)}{end}", start, self.cursor_location):
+            self.move_cursor(result.end_location)
+        if chosen.is_folder:
+            self._follow_path(typed=True)
+        else:
+            self.post_message(self.FileNamed(chosen.path))
+
+    @property
+    def _is_completing(self) -> bool:
+        return self._completions.is_open(self._line, self.cursor_location)
+
+    @property
+    def _line(self) -> str:
+        return self.document.get_line(self.cursor_location[0])
+
+    def _follow_path(self, *, typed: bool = False) -> None:
+        self._ask_for(self._completions.follow(self._line, self.cursor_location, typed=typed))
+
+    def _ask_for(self, begun: str | None) -> None:
+        if begun is not None:
+            self.post_message(self.PathBegun(begun))
+
+    @on(TextArea.SelectionChanged)
+    def _check_path(self) -> None:
+        self._completions.check(self._line, self.cursor_location)
 
     # -- a token is deleted whole ---------------------------------------------------
 
@@ -226,6 +367,10 @@ class PromptInput(TextArea, inherit_bindings=False):
         """Say which keys work now: a keymap may have come since."""
         self._show_keys()
 
+    def on_blur(self) -> None:
+        """File names are chosen while typing only."""
+        self._completions.close()
+
     def watch_enter_sends(self) -> None:
         """Say which keys send now."""
         if self.is_mounted:
@@ -246,3 +391,8 @@ class PromptInput(TextArea, inherit_bindings=False):
 def _plain(text: str) -> str:
     """Safe text with one kind of line end: terminals paste a bare CR for each."""
     return clean(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _location(before: str) -> Location:
+    """The place behind that text."""
+    return before.count("\n"), len(before) - before.rfind("\n") - 1
