@@ -12,7 +12,7 @@ _SPELLINGS = {"temperature": "temperature", "top_p": "top[_-]?p", "top_k": "top[
 _NAMED = {name: re.compile(rf"(?<![a-z0-9]){each}(?![a-z0-9])", re.IGNORECASE) for name, each in _SPELLINGS.items()}
 
 _REFUSES = re.compile(
-    r"n[o']t (?:be |currently )?(?:supported?|permitted|allowed|accepted?|valid|available)"
+    r"n[o']t (?:be |currently )?(?:support|permit|allow|accept|valid|available)"
     r"|unsupported|deprecated|removed|unknown|unrecogni[sz]ed|invalid|unexpected|extra (?:inputs|fields)"
     r"|cannot|can't|(?:must|should|may only|has to) be|\brange\b|cannot find field",
     re.IGNORECASE,

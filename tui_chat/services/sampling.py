@@ -50,7 +50,7 @@ async def refused(store: ConversationStore, model: ModelRef) -> Values:
     try:
         kept = json.loads(await store.value(_key(model)) or "{}")
         return {name: tuple(each for each in kept[name] if PARAMETERS[name].hold(each)) for name in kept}
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, LookupError):
         return {}
 
 
