@@ -217,6 +217,12 @@ class HttpProviderContract(ProviderContract):
         assert TextDelta("first") == first
         assert text_of(rest) == " second"
 
+    async def test_an_answer_is_read_whatever_it_is_said_to_be(self) -> None:
+        for content_type in ("text/html; charset=UTF-8", "application/json", "application/octet-stream", ""):
+            deltas = await self.ask(Reply(self.answer(*ANSWER), content_type=content_type))
+
+            assert "".join(ANSWER) == text_of(deltas)
+
     async def test_thinking_is_kept_apart_from_the_answer(self) -> None:
         deltas = await self.ask(Reply(self.answer(*ANSWER, thinking="Let me think.")))
 

@@ -27,6 +27,9 @@ NOON = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
         ({"retry-after": "-1"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),
+        ({"retry-after": "1e300"}, None),
+        ({"retry-after": "Fri, 20 Nov 9999 12:00:30 GMT"}, None),
+        ({"retry-after-ms": "nan", "retry-after": "Fri, 20 Nov 2026 12:02:00 GMT"}, 120.0),
     ],
 )
 def test_the_wait_a_server_asks_for(headers: dict[str, str], expected: float | None) -> None:

@@ -41,7 +41,7 @@ class Reader(Protocol):
 async def exchange(
     ask: Callable[[ContextPlan], Awaitable[Answer | Refused]],
     plan: ContextPlan,
-    reader: Callable[[Speaker, str], Reader],
+    reader: Callable[[Speaker], Reader],
     *,
     sleep: Sleep,
     chance: Chance = random.random,
@@ -49,7 +49,7 @@ async def exchange(
     """Ask, again at most twice while nothing has come back, and yield what comes.
 
     Where a sampling parameter is refused, it is asked at once without that one, of which each goes once.
-    ``reader`` is made from who answers and the content type of the answer.
+    ``reader`` is made for who answers.
     """
     retry = 0
     while isinstance(outcome := await ask(plan), Refused):
@@ -63,7 +63,7 @@ async def exchange(
         await _rest(sleep(wait), scheduled.now)
         retry += 1
     try:
-        read = reader(outcome.speaker, outcome.content_type)
+        read = reader(outcome.speaker)
         while not read.complete:
             for delta in read.feed(await _next(outcome, read)):
                 yield delta

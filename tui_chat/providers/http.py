@@ -75,7 +75,6 @@ class Answer:
         self._chunks = plain(response.aiter_raw(), encoding, name=speaker.name)
         self._first = b""
         self.speaker = speaker
-        self.content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     async def begin(self) -> None:
         """Wait for the first piece, which ``next`` then gives."""
@@ -149,8 +148,7 @@ class Connection:
         try:
             return parse_json(body)
         except ValueError as error:
-            html = answer.content_type == "text/html" or body.lstrip().startswith(b"<")
-            raise (web_page(speaker) if html else not_this_dialect(speaker)) from error
+            raise (web_page(speaker) if body.lstrip().startswith(b"<") else not_this_dialect(speaker)) from error
 
     async def close(self) -> None:
         """Close what is open; a later request opens it again."""

@@ -27,8 +27,8 @@ class LineStream(EventStream):
 class OllamaStream(Reading):
     """Reads one answer's body, whose end is a line that says ``done`` and nothing else."""
 
-    def __init__(self, speaker: Speaker, content_type: str = "") -> None:
-        super().__init__(speaker, content_type)
+    def __init__(self, speaker: Speaker) -> None:
+        super().__init__(speaker)
         self._events = LineStream()
         self._any_call = False
 

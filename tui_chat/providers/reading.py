@@ -14,7 +14,6 @@ from tui_chat.providers.refusals import (
     complaint,
     complaint_in,
     failed_midway,
-    looks_like_html,
     not_this_dialect,
     parse_json,
     web_page,
@@ -33,9 +32,8 @@ class Reading:
     body replaces one, because servers break off with either.
     """
 
-    def __init__(self, speaker: Speaker, content_type: str = "") -> None:
+    def __init__(self, speaker: Speaker) -> None:
         self._speaker = speaker
-        self._html = content_type == "text/html"
         self._events = EventStream()
         self._think = ThinkSplitter()
         self._head = bytearray()
@@ -62,13 +60,14 @@ class Reading:
 
     def feed(self, piece: bytes) -> Iterator[Delta]:
         """The deltas in this piece; an empty piece is the end of the body. Raises ProviderError."""
-        if self._html:
-            raise web_page(self._speaker)
         if not piece:
             yield from self._end()
             return
         if not self._any_event and len(self._head) < _HEAD:
             self._head += piece
+            # What it is said to be is not believed: there are servers that call every answer a web page.
+            if self._head[:200].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+                raise web_page(self._speaker)
         for event in self._events.feed(piece):
             yield from self._event(event)
 
@@ -153,8 +152,6 @@ class Reading:
             return EmptyReply(
                 f"{name} ended without an answer.", hint="The conversation may be too long for this server; try again."
             )
-        if looks_like_html(head):
-            return web_page(self._speaker)
         try:
             said = complaint_in(parse_json(head), key=self._speaker.key)
         except ValueError:  # whatever it is, it may be half a reply, which belongs in no message

@@ -16,6 +16,9 @@ LONGEST_BACKOFF = 8.0
 LONGEST_WAIT = 60.0
 """Seconds a server may ask for; a longer wait is said, not begun."""
 
+_LONGEST_SAID = 366 * 86_400.0
+"""Seconds; what is said to last longer is no wait."""
+
 _RETRIED = {408, 409, 429}
 
 
@@ -41,7 +44,8 @@ def asked_wait(headers: Mapping[str, str], now: Callable[[], datetime] = lambda:
     except (ValueError, TypeError, OverflowError):
         return None  # no date either: as if it were not there
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now()).total_seconds())
+    seconds = (moment - now()).total_seconds()
+    return max(0.0, seconds) if seconds <= _LONGEST_SAID else None
 
 
 def spelled_wait(text: object) -> float | None:
@@ -59,4 +63,4 @@ def _number(text: str | None) -> float | None:
         number = float(text or "")
     except ValueError:
         return None
-    return number if 0 <= number < float("inf") else None
+    return number if 0 <= number <= _LONGEST_SAID else None
