@@ -220,6 +220,45 @@ async def test_a_server_may_refuse_one_form_after_the_other() -> None:
         assert provider.render(IN_A_ROW, model="tiny") == server.last.body
 
 
+@pytest.mark.parametrize(
+    "words",
+    [  # DeepSeek's, of 2025 and of V4
+        "Missing `reasoning_content` field in the assistant message at message index 2. For more information, ...",
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",
+    ],
+)
+async def test_a_server_that_wants_the_field_of_thinking_back_gets_it_with_every_answer_from_then_on(
+    words: str,
+) -> None:
+    plan = payload_of(*TOOLS)
+    async with Loopback(Reply.json({"error": {"message": words}}, 400), Reply(YES)) as server:
+        provider = opened(server.url)
+        as_planned = provider.render(plan, model="tiny")
+        for _ in range(2):
+            assert "Yes." == text_of(await collect(provider, plan, model="tiny"))
+        await provider.close()
+
+    assert b"reasoning_content" not in as_planned
+    assert [as_planned, server.last.body, provider.render(plan, model="tiny")] == [
+        request.body for request in server.requests
+    ]
+    answers = [each for each in server.last.json["messages"] if each["role"] == "assistant"]
+    assert len(answers) == sum(message.role is Role.ASSISTANT for message in TOOLS) > 0
+    assert {""} == {each["reasoning_content"] for each in answers}
+    assert not [each for each in server.last.json["messages"] if each not in answers and "reasoning_content" in each]
+
+
+async def test_a_server_that_refuses_the_field_of_thinking_is_not_sent_it() -> None:
+    words = "reasoning_content is not allowed in the input"
+    async with Loopback(Reply.json({"error": {"message": words}}, 400)) as server:
+        provider = opened(server.url)
+        with pytest.raises(ServerFailed, match="not allowed"):
+            await collect(provider, payload_of(*TOOLS), model="tiny")
+        await provider.close()
+
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("status", [401, 404, 429, 503])
 async def test_only_a_refusal_of_the_request_itself_changes_its_form(status: int) -> None:
     async with Loopback(Reply.json({"error": {"message": ALTERNATE}}, status)) as server:

@@ -30,6 +30,11 @@ _TAKE_TURNS = re.compile(
 )
 """A chat template's, or a service's, demand that user and assistant take turns, in the words of those known."""
 
+_WANTS_THINKING = re.compile(
+    r"\bmissing\W+reasoning_content\b|\breasoning_content\b.*\bmust be passed back", re.IGNORECASE
+)
+"""DeepSeek's demand, where it is thinking and the conversation holds calls of tools."""
+
 
 class OpenAIProvider:
     """One OpenAI-compatible endpoint.
@@ -44,19 +49,22 @@ class OpenAIProvider:
         self._sleep = sleep
         self._asks_usage = True
         self._takes_turns = False
+        self._wants_thinking = False
 
     def render(self, plan: ContextPlan, *, model: str) -> bytes:
         """The request's body.
 
         Without ``stream_options`` once this server refused them. Once it demanded that user and
-        assistant take turns, neighbours of one role are one message, with a blank line between.
+        assistant take turns, neighbours of one role are one message, with a blank line between. Once it
+        demanded the field of thinking, each answer has one, though an empty one: tui_chat has no tools, so
+        the calls it sends, for which alone that is demanded, were made elsewhere or by another model.
         """
         payload = _in_turns(plan.payload) if self._takes_turns else plan.payload
-        body: dict[str, object] = {
-            "model": model,
-            "messages": [said for message in payload for said in _messages(message)],
-            "stream": True,
-        }
+        messages = [said for message in payload for said in _messages(message)]
+        if self._wants_thinking:
+            answered = Role.ASSISTANT.value
+            messages = [{**said, "reasoning_content": ""} if said["role"] == answered else said for said in messages]
+        body: dict[str, object] = {"model": model, "messages": messages, "stream": True}
         if self._asks_usage:
             body["stream_options"] = {"include_usage": True}
         body |= on_the_wire(plan.sampling, self.dialect)
@@ -100,6 +108,9 @@ class OpenAIProvider:
             return True
         if refused.status in (400, 422, 500) and _TAKE_TURNS.search(refused.about):
             self._takes_turns = True
+            return True
+        if refused.status == 400 and _WANTS_THINKING.search(refused.about):
+            self._wants_thinking = True
             return True
         return False
 
