@@ -62,6 +62,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
         "REQUESTS_CA_BUNDLE",
+        "OLLAMA_MODELS",  # where other programs keep model files
+        "LLAMA_CACHE",
+        "HF_HOME",
+        "HF_HUB_CACHE",
+        "XDG_CACHE_HOME",
         *(f"{what}_PROXY" for what in ("HTTP", "HTTPS", "ALL", "NO")),
         *(f"{what}_proxy" for what in ("http", "https", "all", "no")),
     ):

@@ -76,7 +76,7 @@ async def test_the_files_of_other_programs_are_offered_with_what_they_are(size: 
             app,
             pilot,
             "llama3.2:3b 2.0 GB Ollama 32,768 tokens Qwen3 700 MB LM Studio 32,768 tokens",
-            "Read are these folders of other programs, and nothing else:",
+            "Only these folders of other programs are looked into:",
             "Ollama /home/alice/.ollama/models",
             "/models/llama3.2:3b.gguf",
         )
@@ -118,7 +118,7 @@ async def test_words_that_match_nothing_say_that_a_path_may_be_typed() -> None:
 async def test_without_any_file_it_says_how_to_get_one() -> None:
     shelf = Shelf()
     async with dialog(shelf) as (app, pilot):
-        await until_said(app, pilot, "No model file was found there. Put one anywhere", "ollama pull llama3.2")
+        await until_said(app, pilot, "No model file was found.", "type its path above", "ollama pull llama3.2")
         assert "http" not in seen(app)
         shelf.found = (QWEN,)
         await burst(pilot, "f5")

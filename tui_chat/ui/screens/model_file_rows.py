@@ -14,11 +14,11 @@ from tui_chat.core.local import GgufFile, ModelFolder
 from tui_chat.ui.forms import Pick
 from tui_chat.ui.text import clean_line
 
-_GET_ONE = """\
-No model file was found there. Put one anywhere on this computer and type its
-path above; or let one of these programs fetch one, with Ollama for example:
-ollama pull llama3.2. Any GGUF file of a language model will do; one of 3
-billion parameters (3B) in the quality Q4 takes about 2 GB of memory."""
+_NONE_FOUND = """\
+No model file was found. Any GGUF file of a language model will do: put one anywhere on this computer, and type \
+its path above. Or let one of these programs fetch one, with Ollama for example: ollama pull llama3.2. \
+A model of 3 billion parameters (3B) in the quality Q4 takes about 2 GB of memory.
+"""
 
 
 def rows(files: Sequence[GgufFile] | None, folders: Sequence[ModelFolder], typed: str) -> list[Pick]:
@@ -79,8 +79,8 @@ def _file(file: GgufFile) -> Content:
 def _where(folders: Sequence[ModelFolder], *, none_found: bool) -> Iterator[Pick]:
     """Which folders are read, and how to come by a file where they hold none."""
     if none_found:
-        yield Pick(Content(f"{_GET_ONE}\n"), None)
-    yield _read("Read are these folders of other programs, and nothing else:")
+        yield Pick(Content(_NONE_FOUND), None)
+    yield _read("Only these folders of other programs are looked into:")
     width = max((len(folder.source) for folder in folders), default=0)
     for folder in folders:
         yield _read(f"  {folder.source:<{width}}  {at_home(folder.path)}")
