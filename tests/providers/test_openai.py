@@ -128,6 +128,15 @@ class TestOpenAI(HostileStreams):
         assert ThinkingDelta("Hm.") == deltas[0]
         assert text_of(deltas) == "Yes."
 
+    async def test_thinking_in_a_list_of_parts(self) -> None:
+        """As Mistral's models send it."""
+        hm = [{"type": "thinking", "thinking": [{"type": "text", "text": "H"}, {"type": "text", "text": "m."}]}]
+        body = chunk({"content": hm}) + chunk({"content": [{"type": "text", "text": "Yes"}]}) + self.answer(".")
+
+        deltas = await self.ask(Reply(body))
+
+        assert (thinking_of(deltas), text_of(deltas)) == ("Hm.", "Yes.")
+
     async def test_thinking_in_tags_is_told_apart(self) -> None:
         deltas = await self.ask(Reply(self.answer("\n<th", "ink>Hm", "m.</thi", "nk>\n\n", "Yes: <think>.")))
 

@@ -38,11 +38,23 @@ class ChatStream(Reading):
         if isinstance(delta, dict):
             thought = delta.get("reasoning_content") or delta.get("reasoning")
             yield from self._thought(thought if isinstance(thought, str) else None)
-            yield from self._text(delta.get("content"))
+            yield from self._content(delta.get("content"))
             yield from self._text(delta.get("refusal"))
         if isinstance(reason := choice.get("finish_reason"), str) and reason:
             self._reason = _REASONS.get(reason) or clean(reason, limit=40)
         self._usage = _usage(value.get("usage")) or self._usage
+
+    def _content(self, content: object) -> Iterator[Delta]:
+        """A piece of the answer; Mistral's thinking models send a list of such, the thinking among them."""
+        for part in content if isinstance(content, list) else [content]:
+            match part:
+                case {"type": "thinking", "thinking": [*thoughts]}:
+                    for thought in thoughts:
+                        yield from self._thought(thought.get("text") if isinstance(thought, dict) else None)
+                case {"type": "text", "text": text}:
+                    yield from self._text(text)
+                case _:
+                    yield from self._text(part)
 
 
 def _failed(value: Mapping[str, Any]) -> bool:
