@@ -81,13 +81,22 @@ async def test_keys_behind_enter_belong_to_the_next_prompt() -> None:
         assert app.prompt.text == "three"
 
 
-async def test_nothing_but_white_space_is_not_sent_and_stays() -> None:
+async def test_nothing_but_white_space_stays_and_enter_is_still_told() -> None:
     app = PromptApp()
     async with app.run_test(notifications=True, tooltips=True) as pilot:
         await pilot.press("space", "ctrl+j", "enter")
 
-        assert app.submitted == []
+        assert [""] == app.submitted == app.prompt.handed_over
         assert app.prompt.text == " \n"
+
+
+async def test_backspace_in_an_empty_prompt_is_the_screens() -> None:
+    app = PromptApp()
+    app.bind("backspace", "note('backspace')")
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await burst(pilot, "a", "backspace", "backspace")
+
+        assert ["backspace"] == app.notes
 
 
 async def test_typing_and_deleting_in_one_burst_keeps_its_order() -> None:

@@ -1,8 +1,9 @@
-"""Big pasted texts, kept out of the editor and standing in it as a token of one line."""
+"""What the prompt holds beside its text: big blocks that stand in it as a token, and pastes that can be taken back."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field, replace
 
 MOST_CHARACTERS = 20_000
 """An editor with more in it gets slow: a key in a line of a million characters costs 0.8 s (measured)."""
@@ -12,6 +13,8 @@ MOST_LINES = 300
 _SMALL_CHARACTERS = 1_000
 _SMALL_LINES = 20
 _ENDS = 200
+
+_MOST_PASTES = 20
 
 _TOKEN = re.compile(r"\[pasted #\d+ [^\]\n]*\]")
 
@@ -59,6 +62,38 @@ class PastedBlocks:
     def clear(self) -> None:
         """Forget all blocks."""
         self._blocks.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Paste:
+    """A paste as it came, as it was ``written`` behind so many characters, and what it ``replaced``."""
+
+    text: str = field(repr=False)
+    written: str = field(repr=False)
+    place: int
+    replaced: str = field(repr=False)
+
+
+class Pastes:
+    """The last few pastes that can be taken back."""
+
+    def __init__(self) -> None:
+        self._pastes: list[Paste] = []
+
+    def add(self, paste: Paste) -> None:
+        """Remember it; the oldest is forgotten, because nobody drops so many files at once."""
+        self._pastes = [*self._pastes, paste][-_MOST_PASTES:]
+
+    def take(self, text: str, there: str) -> Paste | None:
+        """The paste of that text with its place in what is ``there`` now, and forget it; None where it is gone."""
+        paste = next((each for each in self._pastes if each.text == text), None)
+        if paste is None:
+            return None
+        self._pastes.remove(paste)
+        if there.startswith(paste.written, paste.place):
+            return paste
+        # Others were taken back before it, or something was typed there.
+        return replace(paste, place=there.index(paste.written)) if there.count(paste.written) == 1 else None
 
 
 def _size(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from rich.segment import Segment
 from rich.text import Text
@@ -23,21 +22,9 @@ from tui_chat.core.dropped import may_be_dropped
 from tui_chat.core.ports import Completion
 from tui_chat.ui.widgets.completions import Completions
 from tui_chat.ui.widgets.ordered_keys import own_bindings, run_binding_in_order
-from tui_chat.ui.widgets.pasted import PastedBlocks
+from tui_chat.ui.widgets.pasted import Paste, PastedBlocks, Pastes
 
 _MARKER = "❯ "
-
-_MOST_DROPPED = 20
-"""Pastes that can be taken back: more files are not dropped before the first of them was looked at."""
-
-
-class _Paste(NamedTuple):
-    """A paste as it came, as it was written, behind how many characters, and what it replaced."""
-
-    text: str
-    written: str
-    place: int
-    replaced: str
 
 
 def _editing_bindings() -> list[Binding]:
@@ -107,7 +94,10 @@ class PromptInput(TextArea, inherit_bindings=False):
 
     @dataclass
     class Submitted(Message):
-        """The user wants ``text`` answered; it is no longer in the prompt."""
+        """The user wants ``text`` answered; it is no longer in the prompt.
+
+        It is empty where there was none: files may go with it, of which the prompt knows nothing.
+        """
 
         text: str = field(repr=False)
 
@@ -137,7 +127,7 @@ class PromptInput(TextArea, inherit_bindings=False):
 
     def __init__(self, *, enter_sends: bool = True, id: str | None = None, classes: str | None = None) -> None:
         self._pasted = PastedBlocks()
-        self._dropped: list[_Paste] = []
+        self._dropped = Pastes()
         self._completions = Completions(self._accept_path)
         self.handed_over: list[str] = []
         """Texts that were submitted and not yet taken by who answers for them."""
@@ -184,11 +174,14 @@ class PromptInput(TextArea, inherit_bindings=False):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Enter sends only where it is set to; page keys are the screen's while all of the text is in view.
 
-        The keys of the file names are theirs while there are some.
+        The keys of the file names are theirs while there are some, and backspace is the screen's
+        where there is nothing to delete.
         """
         match action:
             case "accept_path":
                 return self._is_completing or self._completions.is_entering
+            case "delete_left":
+                return bool(self.text)
             case "choose_path" | "leave_paths":
                 return self._is_completing
             case "send":
@@ -199,10 +192,9 @@ class PromptInput(TextArea, inherit_bindings=False):
 
     def action_send(self) -> None:
         """Hand the text over at once, so that keys behind this one begin the next prompt."""
-        if self.draft.strip():
-            text = self.take()
-            self.handed_over.append(text)
-            self.post_message(self.Submitted(text))
+        text = self.take() if self.draft.strip() else ""
+        self.handed_over.append(text)
+        self.post_message(self.Submitted(text))
 
     def action_send_always(self) -> None:
         """Send, whatever enter does."""
@@ -245,8 +237,7 @@ class PromptInput(TextArea, inherit_bindings=False):
         if text and (result := self._replace_via_keyboard(text, *self.selection)):
             self.move_cursor(result.end_location)
             if may_be_dropped(pasted):
-                paste = _Paste(pasted, text, len(self.get_text_range((0, 0), start)), replaced)
-                self._dropped = [*self._dropped, paste][-_MOST_DROPPED:]
+                self._dropped.add(Paste(pasted, text, len(self.get_text_range((0, 0), start)), replaced))
                 self.post_message(self.MayBeDropped(pasted))
 
     def take_back(self, text: str) -> bool:
@@ -254,16 +245,10 @@ class PromptInput(TextArea, inherit_bindings=False):
 
         ``text`` is that of ``MayBeDropped``. What was typed around it stays, and so does the cursor in it.
         """
-        paste = next((each for each in self._dropped if each.text == text), None)
-        if paste is None:
+        there = self.text
+        if (paste := self._dropped.take(text, there)) is None:
             return False
-        self._dropped.remove(paste)
-        there, written, place = self.text, paste.written, paste.place
-        if not there.startswith(written, place):  # others were taken back before it, or something was typed there
-            if there.count(written) != 1:
-                return False
-            place = there.index(written)
-        start, end = _location(there[:place]), _location(there[: place + len(written)])
+        start, end = _location(there[: paste.place]), _location(there[: paste.place + len(paste.written)])
         self.replace(paste.replaced, start, end)
         return True
 
