@@ -360,6 +360,17 @@ class HttpProviderContract(ProviderContract):
             assert NotReached is type(error)
             assert "".join(ANSWER) == text_of(deltas)
 
+    async def test_an_answer_without_end_is_given_up_and_what_came_is_kept(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tui_chat.providers.reading.LARGEST_REPLY", 40)
+        deltas: list[Delta] = []
+
+        error = await self.failure(Reply(self.answer("a" * 20, "b" * 20, thinking="Hm.")), into=deltas)
+
+        assert ServerFailed is type(error)
+        assert ("Hm.", "a" * 20) == (thinking_of(deltas), text_of(deltas))
+
     async def test_a_closed_port_is_not_reached_at_once(self) -> None:
         async with Loopback() as server:
             url = server.url

@@ -192,6 +192,14 @@ class TestOllama(HttpProviderContract):
         for cut in (1, 7, 1000):
             assert "".join(ANSWER) == text_of(await self.ask(Reply(body, cut=cut)))
 
+    async def test_signs_of_life_and_a_byte_order_mark_say_nothing(self) -> None:
+        lines = self.answer(*ANSWER, thinking="Hm.").replace(b"\n", b"\n: still here\n\n")
+
+        deltas = await self.ask(Reply(b"\xef\xbb\xbf: hello\n" + lines))
+
+        assert ("Hm.", "".join(ANSWER)) == (thinking_of(deltas), text_of(deltas))
+        assert Finished("stop") == deltas[-1]
+
     async def test_what_is_not_known_is_skipped(self) -> None:
         body = (
             line({"status": "loading", "completed": 7})

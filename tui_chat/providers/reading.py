@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tui_chat.core.errors import EmptyReply, NotReached, NotThisDialect, ProviderError
+from tui_chat.core.errors import EmptyReply, NotReached, NotThisDialect, ProviderError, ServerFailed
 from tui_chat.core.events import Delta, Finished, ThinkingDelta, UsageReported
 from tui_chat.core.models import Usage, clean_surrogates
 from tui_chat.providers.refusals import (
@@ -24,6 +24,9 @@ from tui_chat.providers.thinking import ThinkSplitter
 _HEAD = 100_000
 """Bytes kept of a body in which no event was found yet, to tell what it is instead."""
 
+LARGEST_REPLY = 20_000_000
+"""Characters of answer and thinking together: many times what any model says, and less than a computer can hold."""
+
 
 class Reading:
     """Reads one answer's body; ``complete`` once all is said. A dialect says in ``_read`` what its events mean.
@@ -37,6 +40,7 @@ class Reading:
         self._events = EventStream()
         self._think = ThinkSplitter()
         self._head = bytearray()
+        self._size = 0
         self._any_event = False
         self._any_piece = False
         self._done = False
@@ -101,6 +105,12 @@ class Reading:
                 hint="Choose another model (ctrl+o).",
             )
         self._any_piece = True
+        self._size += len(text)
+        if self._size > LARGEST_REPLY:
+            raise ServerFailed(
+                f"{self._speaker.name} sent more than {LARGEST_REPLY:,} characters and did not come to an end.",
+                hint="What came was kept. Choose another model (ctrl+o).",
+            )
         return clean_surrogates(text)
 
     def _event(self, event: Event) -> Iterator[Delta]:
