@@ -225,7 +225,7 @@ class HostileStreams(HttpProviderContract):
         assert "no more" in str(await self.failure(Reply.json({"error": {"message": "no more"}})))
 
     async def test_half_of_an_answer_that_was_not_streamed_is_not_quoted(self) -> None:
-        error = await self.failure(Reply(b'{"choices": [{"message": {"content": "the reply canary', drop=True))
+        error = await self.failure(Reply(b'{"choices": [{"message": {"content": "the reply canary'))
 
         assert "canary" not in error.sentence
 
