@@ -44,9 +44,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A ``TUI_CHAT_HOME`` of the test's own, and none of the person's environment."""
+    """A ``TUI_CHAT_HOME`` and a ``HOME`` of the test's own, and none of the person's environment."""
     folder = tmp_path / "home"
     monkeypatch.setenv("TUI_CHAT_HOME", str(folder))
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))  # other programs' model files are looked for there
     for name in (
         "TUI_CHAT_USER",
         "TUI_CHAT_MODEL",

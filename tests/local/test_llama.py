@@ -391,6 +391,16 @@ async def test_a_wrong_file_is_told_before_anything_starts(
     assert str(caught.value).endswith(sentence)
 
 
+async def test_a_file_that_is_larger_than_the_memory_is_known_before_it_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "m.gguf")
+    assert (await LlamaCpp({}).read(path)).fits
+    monkeypatch.setattr("tui_chat.local.model.total_memory", lambda: path.stat().st_size)
+
+    assert not (await LlamaCpp({}).read(path)).fits
+
+
 async def test_a_missing_part_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "m-00001-of-00003.gguf")
     write(tmp_path / "m-00003-of-00003.gguf")

@@ -27,8 +27,7 @@ FAKE = Path(__file__).parents[1] / "local/fake_server.py"
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A computer where other programs have their models below its own home."""
     require_llama()
-    monkeypatch.setenv("HOME", str(tmp_path / "user"))
-    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "user/ollama"))
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "ollama"))
     made = World(ScriptedProvider())
     made.providers = HttpProviders()  # type: ignore[assignment]
     made.model = None
@@ -108,6 +107,11 @@ async def test_escape_stops_the_loading_and_leaves_no_process(world: World, monk
         assert [] == still_alive(begun)
         assert isinstance(chat.app.screen, ModelFileScreen)
         assert () == await chat.services.local.remembered()
+        await chat.press("enter")
+        await chat.until_seen("tiny-Q4: loading the model")
+        await chat.until(lambda: len(pids(chat)) == 2)
+        begun = pids(chat)
+    assert [] == still_alive(begun), "who leaves while it loads leaves nothing behind"
 
 
 async def test_a_crash_in_mid_reply_keeps_the_text_is_named_and_the_next_prompt_starts_it_again(world: World) -> None:

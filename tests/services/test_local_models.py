@@ -211,5 +211,15 @@ async def test_two_files_of_one_name_are_two_models(shelf: Shelf, local: LocalMo
     first = await local.choose(await local.read(Path("/models/tiny.gguf")))
     second = await local.choose(await local.read(Path("/other/tiny.gguf")))
 
-    assert ("tiny", "tiny (other)") == (first.name, second.name)
-    assert "tiny (other)" == (await local.ready(second.name)).model
+    third = await local.choose(await local.read(Path("/third/other/tiny.gguf")))
+
+    assert ("tiny", "tiny (other)", "tiny (/third/other)") == (first.name, second.name, third.name)
+    assert Path("/other/tiny.gguf") == (await local.ready(second.name)).file.path
+
+
+async def test_a_file_takes_over_the_name_of_one_that_is_gone(shelf: Shelf, local: LocalModelService) -> None:
+    await local.choose(await local.read(Path("/blobs/old/tiny.gguf")))
+    shelf.gone.add(Path("/blobs/old/tiny.gguf"))
+
+    assert "tiny" == (await local.choose(await local.read(Path("/blobs/new/tiny.gguf")))).name
+    assert Path("/blobs/new/tiny.gguf") == (await local.ready("tiny")).file.path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,11 @@ def test_sizes_are_as_people_say_them() -> None:
     assert ["1 MB", "700 MB", "1.0 GB", "41.2 GB"] == [
         size_of(n) for n in (5, 700_000_000, 960_000_000, 41_200_000_000)
     ]
+
+
+async def test_a_file_that_is_too_large_for_this_computer_says_so() -> None:
+    async with dialog(Shelf(replace(LLAMA, size=80_000_000_000, fits=False))) as (app, pilot):
+        await until_said(app, pilot, "llama3.2:3b 80.0 GB Ollama 32,768 tokens larger than the memory here")
 
 
 # -- loading -----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ class GgufFile:
     ``name`` is one clean line, fit for a screen and as the model's name. ``size`` in bytes, all parts
     together. ``source`` says whose folder it lies in, empty for a file that the user named.
     Windows are in tokens: ``trained_window`` is the file's own figure, ``default_window`` what it is
-    run with unless the user says otherwise.
+    run with unless the user says otherwise. ``fits`` says whether it is smaller than this computer's memory.
     """
 
     path: Path
@@ -29,6 +29,7 @@ class GgufFile:
     architecture: str
     trained_window: int | None
     default_window: int
+    fits: bool = True
 
 
 @dataclass(frozen=True, slots=True)

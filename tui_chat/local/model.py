@@ -8,7 +8,7 @@ from tui_chat.core.errors import BadInput, NotFound
 from tui_chat.core.local import GgufFile
 from tui_chat.core.models import clean_surrogates
 from tui_chat.local.header import name_of, parts_of, read_header
-from tui_chat.local.window import default_window, trained_window
+from tui_chat.local.window import default_window, total_memory, trained_window
 
 
 def read_model(path: Path, *, follow: bool) -> GgufFile:
@@ -32,7 +32,8 @@ def read_model(path: Path, *, follow: bool) -> GgufFile:
         except OSError:
             missing = f"Part {number} of {len(others) + 1} of {name} is missing."
             raise BadInput(missing, hint="All parts belong in one folder, under their own names.") from None
-    return GgufFile(first, name, size, "", header.architecture, trained_window(header), default_window(header, size))
+    windows = trained_window(header), default_window(header, size)
+    return GgufFile(first, name, size, "", header.architecture, *windows, fits=size < total_memory())
 
 
 def _absolute(path: Path) -> Path:

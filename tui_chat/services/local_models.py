@@ -20,7 +20,7 @@ ENDPOINT = "gguf"
 MOST_REMEMBERED = 50
 
 _KEY = "gguf-files"
-_OPEN_AGAIN = "Open the model file again with ctrl+o."
+_OPEN_AGAIN = "Open the model file again (ctrl+o, or --gguf FILE)."
 
 
 class LocalModelService:
@@ -78,10 +78,10 @@ class LocalModelService:
     async def choose(self, file: GgufFile) -> ModelRef:
         """Make a file a model that conversations can name; nothing is run yet.
 
-        Another file of the same name keeps it; this one is then called after its folder too.
+        Another file of the same name keeps it while it is there; this one is then called after its folder too.
         """
         paths = await self._paths()
-        name = _name_among(paths, file)
+        name = await self._name_among(paths, file)
         others = [each for each in paths.items() if each[0] != name]
         await self._store.set_value(_KEY, json.dumps(dict([(name, str(file.path)), *others][:MOST_REMEMBERED])))
         return ModelRef(ENDPOINT, name)
@@ -92,7 +92,7 @@ class LocalModelService:
         Where it fails or is cancelled, nothing of it runs or is remembered.
         """
         async with self._starting:
-            name = _name_among(await self._paths(), file)
+            name = await self._name_among(await self._paths(), file)
             await self._start(replace(file, name=name), progress)
         return await self.choose(file)
 
@@ -142,6 +142,24 @@ class LocalModelService:
         finally:
             self._loading = None
 
+    async def _name_among(self, paths: dict[str, str], file: GgufFile) -> str:
+        """What a file is called beside those that are remembered: the first name that is free, or its own."""
+        folder = file.path.parent
+        for name in (file.name, clean_line(f"{file.name} ({folder.name})")):
+            held = paths.get(name, str(file.path))
+            if held == str(file.path) or await self._is_gone(Path(held)):
+                return name
+        return clean_line(f"{file.name} ({folder})")
+
+    async def _is_gone(self, path: Path) -> bool:
+        try:
+            await self._models.read(path)
+        except NotFound:
+            return True
+        except TuiChatError:
+            return False
+        return False
+
     @property
     def _models(self) -> LocalModels:
         # Made by who first needs it: most runs have no model file.
@@ -152,10 +170,3 @@ class LocalModelService:
     async def _paths(self) -> dict[str, str]:
         kept = json.loads(await self._store.value(_KEY) or "{}")
         return {str(name): str(path) for name, path in kept.items()} if isinstance(kept, dict) else {}
-
-
-def _name_among(paths: dict[str, str], file: GgufFile) -> str:
-    """What a file is called beside those that are remembered."""
-    if paths.get(file.name, str(file.path)) != str(file.path):
-        return clean_line(f"{file.name} ({file.path.parent.name})")
-    return file.name

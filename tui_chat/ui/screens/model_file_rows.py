@@ -73,7 +73,8 @@ def _matches(file: GgufFile, words: Sequence[str]) -> bool:
 
 def _file(file: GgufFile) -> Content:
     facts = f"  {size_of(file.size)}  {file.source}  {file.default_window:,} tokens"
-    return Content.assemble(clean_line(file.name), (facts, "dim"))
+    warning = "" if file.fits else "  larger than the memory here"
+    return Content.assemble(clean_line(file.name), (facts, "dim"), (warning, "$text-warning"))
 
 
 def _where(folders: Sequence[ModelFolder], *, none_found: bool) -> Iterator[Pick]:
