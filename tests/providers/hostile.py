@@ -101,6 +101,12 @@ class HostileStreams(HttpProviderContract):
 
         assert self.expected() == self.read(b"\xef\xbb\xbf: hello\n\n" + lines)
 
+    def test_events_of_a_later_version_are_skipped(self) -> None:
+        later = b'data: {"news": [1]}\n\nevent: news\ndata: {"type": "news", "news": 2}\n\n'
+        events = self.whole().replace(b"\r\n", b"\n")
+
+        assert self.expected() == self.read(later + events.replace(b"\n\n", b"\n\n" + later))
+
     def test_the_last_event_needs_no_empty_line_behind_it(self) -> None:
         assert self.expected() == self.read(self.whole().rstrip())
 

@@ -8,7 +8,7 @@ from typing import Any
 from tui_chat.core.events import Delta
 from tui_chat.core.models import Usage
 from tui_chat.providers.reading import Reading, count
-from tui_chat.providers.refusals import clean, not_this_dialect
+from tui_chat.providers.refusals import clean
 
 _REASONS = {
     "end_turn": "stop",
@@ -31,8 +31,7 @@ class MessageStream(Reading):
 
     def _read(self, value: Mapping[str, Any]) -> Iterator[Delta]:
         kind = value.get("type")
-        if not isinstance(kind, str):
-            raise not_this_dialect(self._speaker)
+        self._own = self._own or isinstance(kind, str)
         match kind:
             case "message_start":
                 self._count(_object(value, "message"))

@@ -9,7 +9,7 @@ from tui_chat.core.errors import ServerFailed
 from tui_chat.core.events import Delta, UsageReported
 from tui_chat.core.models import Usage
 from tui_chat.providers.reading import Reading, count
-from tui_chat.providers.refusals import clean, not_this_dialect
+from tui_chat.providers.refusals import clean
 
 _REASONS = {
     "STOP": "stop",
@@ -34,8 +34,7 @@ class ContentStream(Reading):
     _called = False
 
     def _read(self, value: Mapping[str, Any]) -> Iterator[Delta]:
-        if not _KNOWN & value.keys():
-            raise not_this_dialect(self._speaker)
+        self._own = self._own or bool(_KNOWN & value.keys())
         self._usage = _usage(value.get("usageMetadata")) or self._usage
         candidates = value.get("candidates")
         if isinstance(candidates, list) and candidates:
