@@ -42,9 +42,13 @@ class Shown:
 
     def with_message(self, message: Message) -> Shown:
         """With a new message, which becomes the head, or with a newer form of one that is here."""
-        head = self.tree.head if message.id in self.tree else message.id
-        headers = {header.id: header for header in self.tree}
-        headers[message.id] = header_of(message)
+        return self.with_header(header_of(message))
+
+    def with_header(self, header: MessageHeader) -> Shown:
+        """The same for a message that is measured already."""
+        head = self.tree.head if header.id in self.tree else header.id
+        headers = {each.id: each for each in self.tree}
+        headers[header.id] = header
         return replace(self, tree=Tree(headers.values(), head), conversation=replace(self.conversation, head=head))
 
     def versions(self) -> dict[str, tuple[int, int]]:

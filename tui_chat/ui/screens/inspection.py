@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tui_chat.core.attachments import clean_name
 from tui_chat.core.clock import Millis
 from tui_chat.core.context import ContextPlan, Entry, Kind
 from tui_chat.core.models import Usage
 from tui_chat.services.endpoints import Reach
+from tui_chat.ui.widgets.file_words import CLIP
 
 _HEAD = 2_000
 """Characters in which the first line of a text is looked for."""
@@ -58,11 +60,14 @@ class Inspection:
         return self.plan.payload[row.number - 1].content
 
     def excerpt_of(self, row: Row) -> str | None:
-        """The first line of a row's text; None where no text of it is known."""
+        """The first line of a row's text, and the names of its images; None where no text of it is known."""
         text = self.text_of(row)
         if text is None and row.entry.id is not None:
             text = self.excerpts.get(row.entry.id)
-        return None if text is None else first_line(text)
+        if text is None:
+            return None
+        images = self.plan.payload[row.number - 1].images if row.number is not None and self.plan.payload else ()
+        return " ".join(filter(None, (first_line(text), *(f"{CLIP} {clean_name(each.name)}" for each in images))))
 
     def time_of(self, row: Row) -> Millis | None:
         """When it was written; None where it was not (a system prompt, a draft)."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import string
 import time
 from array import array
 from bisect import bisect_right
@@ -19,6 +21,7 @@ from textual.strip import Strip
 from tui_chat.core.clean import clean
 from tui_chat.ui.markdown import crop, fold
 from tui_chat.ui.screens.inspector_list import TURN
+from tui_chat.ui.widgets.file_words import size_words
 
 MOST_SHOWN = 1_000_000
 """Characters of a body that are shown: a few hundred thousand tokens."""
@@ -30,6 +33,49 @@ SLICE_SECONDS = 0.008
 """How long breaking lines keeps a key waiting."""
 
 _PLAIN = Style()
+
+_LONG_BASE64 = 2_000
+_HEAD = 40
+"""Characters of it that are shown."""
+
+_BASE64_LETTERS = (string.ascii_letters + string.digits + "+/=").encode()
+_DATA_URL = re.compile(rb"data:[a-z/+.-]{1,80};base64,")
+
+
+def for_the_eye(raw: bytes) -> tuple[str, int]:
+    """A body as text, at most ``MOST_SHOWN`` characters, and how many more there are.
+
+    Of long base64 only the beginning is shown, with a note in place of the rest that says so. Nothing
+    else is left out.
+    """
+    pieces: list[str] = []
+    start = shown = 0
+    while start < len(raw) and shown < MOST_SHOWN:
+        probe = start + _LONG_BASE64
+        opening = raw.rfind(b'"', start, probe) + 1 or start
+        closing = raw.find(b'"', probe)
+        end = len(raw) if closing < 0 else closing
+        if _is_base64(inside := raw[opening:end]):
+            size = size_words(len(inside) * 3 // 4)
+            note = f"…base64, {size}, shortened here for the eye: y copies all of it…"
+            piece = f"{raw[start:opening].decode(errors='replace')}{inside[:_HEAD].decode()}{note}"
+        else:
+            piece = raw[start:end].decode(errors="replace")
+        pieces.append(piece)
+        shown += len(piece)
+        start = end
+    text = "".join(pieces)
+    return text[:MOST_SHOWN], len(raw[start:].decode(errors="replace")) + max(0, len(text) - MOST_SHOWN)
+
+
+def _is_base64(text: bytes) -> bool:
+    """Whether it is long, and nothing but base64 (or that in an address of its own)."""
+    if len(text) <= _LONG_BASE64:
+        return False
+    beginning = _DATA_URL.match(text)
+    rest = text[beginning.end() :] if beginning else text
+    # The head first: most texts have a space in it, and the rest is megabytes.
+    return not any(each.translate(None, _BASE64_LETTERS) for each in (rest[:_LONG_BASE64], rest))
 
 
 class Folded:
@@ -112,10 +158,9 @@ class RawRequest(ScrollView, can_focus=True):
 
     def __init__(self, raw: bytes) -> None:
         super().__init__()
-        whole = raw.decode(errors="replace")
+        shown, more = for_the_eye(raw)
         # JSON holds tabs only as \t; another body's are shown as spaces.
-        self._text = clean(whole[:MOST_SHOWN]).replace("\t", "    ")
-        more = len(whole) - MOST_SHOWN
+        self._text = clean(shown).replace("\t", "    ")
         self._note = f"… {more:,} more characters are not shown. y copies all." if more > 0 else ""
         self._width = 0
         self._folded = Folded(self._text, self._width)

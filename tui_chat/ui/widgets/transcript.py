@@ -34,7 +34,7 @@ from tui_chat.core.ports import Body
 from tui_chat.ui.markdown import BLANK, Line, render
 from tui_chat.ui.markdown.fences import colours_are_loaded, load_colours
 from tui_chat.ui.widgets import transcript_look as look
-from tui_chat.ui.widgets.transcript_bodies import PAGE, Bodies, Fetch
+from tui_chat.ui.widgets.transcript_bodies import PAGE, Bodies, Fetch, unloaded
 from tui_chat.ui.widgets.transcript_cursor import TranscriptCursor
 from tui_chat.ui.widgets.transcript_live import FRAME, SHARE, Live
 from tui_chat.ui.widgets.transcript_rows import Place
@@ -123,9 +123,12 @@ class Transcript(TranscriptCursor):
         else:
             self.show_from(Place(row, anchor[1]))
 
-    def add(self, message: Message, *, queued: bool = False) -> None:
-        """One more message at the end; ``queued`` where it waits for a reply that is being written."""
-        self._insert(len(self.rows), message)
+    def add(self, message: Message, *, header: MessageHeader | None = None, queued: bool = False) -> None:
+        """One more message at the end; ``queued`` where it waits for a reply that is being written.
+
+        Measuring one with files takes long, or is not possible here: ``header`` is what it came to.
+        """
+        self._insert(len(self.rows), message, header)
         if queued:
             self._queued.add(message.id)
         self.stay()
@@ -197,11 +200,11 @@ class Transcript(TranscriptCursor):
                 self.forget(header.id)
         self.stay()
 
-    def _insert(self, row: int, message: Message) -> None:
+    def _insert(self, row: int, message: Message, header: MessageHeader | None = None) -> None:
         current = self._current
         was_last = not self.rows or current == self.rows.headers[-1].id
-        self._bodies.put({message.id: Body(message.text, message.parts)})
-        self.rows.insert(row, header_of(message))
+        self._bodies.put({message.id: Body(message.text, unloaded(message.parts))})
+        self.rows.insert(row, header or header_of(message))
         self._place_rule()
         if was_last:
             self.set_current(self.rows.headers[-1].id)
@@ -264,7 +267,8 @@ class Transcript(TranscriptCursor):
             return [BLANK, *look.waiting_lines(self.rows.heights[row] - 2, self.inks), BLANK], False
         text = clean(body.text)
         self._note_code(header.id, has_code="```" in text or "~~~" in text)
-        return self._around(row, self._thinking_lines(body), render(text, self.text_width, self.inks)), True
+        files = look.file_lines(body.parts, self.text_width, self.inks)
+        return self._around(row, self._thinking_lines(body), [*render(text, self.text_width, self.inks), *files]), True
 
     def _around(self, row: int, thinking: Sequence[Line], answer: Sequence[Line]) -> list[Line]:
         errors = look.error_lines(self.rows.headers[row], self.text_width, self.inks, self._retry_hint)

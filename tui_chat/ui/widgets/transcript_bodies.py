@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from tui_chat.core.models import Attachment, Part
 from tui_chat.core.ports import Body
 
 Fetch = Callable[[Sequence[str]], Awaitable[Mapping[str, Body]]]
@@ -16,6 +17,11 @@ KEPT_CHARACTERS = 4_000_000
 """Texts beyond that are forgotten, the longest unused first, and asked for again."""
 
 MISSING = Body("")
+
+
+def unloaded(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The same without the data of files: their names are all that is drawn of them."""
+    return tuple(part.unloaded() if isinstance(part, Attachment) else part for part in parts)
 
 
 class Bodies:

@@ -12,9 +12,10 @@ from rich.style import Style
 from tui_chat.core import clock
 from tui_chat.core.clean import clean, clean_line
 from tui_chat.core.clock import Millis
-from tui_chat.core.models import MessageHeader, Role, Status
+from tui_chat.core.models import Attachment, MessageHeader, Part, Role, Status
 from tui_chat.ui.markdown import BLANK, Inks, Line, crop, wrap
 from tui_chat.ui.markdown.inks import BOLD, ITALIC
+from tui_chat.ui.widgets.file_words import file_words
 
 NARROW = 40
 """Columns below which a header shows no time."""
@@ -123,6 +124,12 @@ def open_thinking(text: str, width: int, inks: Inks) -> list[Line]:
         *(Line((indent, *line.segments), line.width + 2, 2, line.glue) for line in body),
         BLANK,
     ]
+
+
+def file_lines(parts: Sequence[Part], width: int, inks: Inks) -> list[Line]:
+    """One line for each file that goes with the message; it is drawn and no text, so that no copy has it."""
+    names = [crop(file_words(part, width), width) for part in parts if isinstance(part, Attachment)]
+    return [Line((Segment(name, inks.dim),), cell_len(name), 0, None) for name in names]
 
 
 def error_lines(header: MessageHeader, width: int, inks: Inks, retry_hint: str) -> list[Line]:

@@ -77,7 +77,12 @@ class Rows:
         """Estimate every height for lines of so many cells."""
         width = max(1, width)
         self.heights = [
-            2 + header.lines + header.characters // width + header.has_thinking + (header.error is not None)
+            2
+            + header.lines
+            + header.characters // width
+            + header.has_thinking
+            + header.attachments
+            + (header.error is not None)
             for header in self.headers
         ]
         self.exact = bytearray(len(self.headers))
