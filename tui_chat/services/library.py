@@ -12,7 +12,15 @@ from tui_chat.core.context import ContextPlan
 from tui_chat.core.digest import plan_of
 from tui_chat.core.errors import Ambiguous, NotFound
 from tui_chat.core.ids import make_id
-from tui_chat.core.models import Conversation, MemorySettings, Message, MessageHeader, ModelRef, clean_surrogates
+from tui_chat.core.models import (
+    Attachment,
+    Conversation,
+    MemorySettings,
+    Message,
+    MessageHeader,
+    ModelRef,
+    clean_surrogates,
+)
 from tui_chat.core.ports import Body, ConversationIndex, ConversationStore, ListedConversation, Removal, SearchHit
 from tui_chat.core.tree import Tree
 
@@ -270,6 +278,14 @@ class LibraryService:
     async def save_draft(self, conversation_id: str, text: str) -> None:
         """Keep what is typed but not sent."""
         await self._store.save_draft(conversation_id, clean_surrogates(text))
+
+    async def draft_attachments(self, conversation_id: str) -> Sequence[Attachment]:
+        """The files that go with what is typed there, loaded, in their order."""
+        return await self._store.draft_attachments(conversation_id)
+
+    async def save_draft_attachments(self, conversation_id: str, attachments: Sequence[Attachment]) -> None:
+        """Keep these, loaded, instead of what went with the draft."""
+        await self._store.save_draft_attachments(conversation_id, attachments)
 
     async def value(self, key: str) -> str | None:
         """A small remembered value: what was open, where it was scrolled to."""

@@ -29,6 +29,7 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("Export this conversation", "To a JSON or Markdown file", "export"),
     ("Show or hide thinking", "Fold the models' thinking", "toggle_thinking"),
     ("Show or hide the sidebar", "The list of conversations", "toggle_sidebar"),
+    ("Attach a file", "It goes with your next message; f6 also lists and removes those attached", "attach"),
     ("Edit the prompt in $EDITOR", "Through a private file that is erased", "external_editor"),
     ("Next conversation", "The one below in the list", "next_conversation"),
     ("Previous conversation", "The one above in the list", "previous_conversation"),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from textual import work
 
 from tui_chat.core.address import place_of
+from tui_chat.core.attachments import clean_name, text_of
 from tui_chat.core.context import ContextPlan
-from tui_chat.core.models import MemorySettings, MessageHeader
+from tui_chat.core.models import MemorySettings, MessageHeader, ModelRef
 from tui_chat.core.prices import CAP_HINT
-from tui_chat.core.secrets_guard import find
+from tui_chat.core.secrets_guard import Finding, find
 from tui_chat.core.settings import Caps
-from tui_chat.services.planning import LONG_BRANCH, LONG_DRAFT, Options
+from tui_chat.services.guard import GuardService
+from tui_chat.services.planning import Options, is_long
 from tui_chat.services.program import Services
 from tui_chat.ui.screens.chat_shell import reporting
 from tui_chat.ui.screens.summarising import Summarising
@@ -46,9 +49,10 @@ class BeforeSending(Summarising):
         planning = self.require_services().planning
         if self.program.settings.caps != Caps():
             return True
-        if len(branch) > LONG_BRANCH or len(text) > LONG_DRAFT:
+        if is_long(branch, text, options.attachments):
             return True  # not known without waiting
-        if self.require_services().guard.watches(planning.model_of(shown.conversation, options)) and find(text):
+        watches = self.require_services().guard.watches(planning.model_of(shown.conversation, options))
+        if watches and (options.attachments or find(text)):
             return True
         if planning.memory_of(shown.conversation).strategy == "summary":
             return True
@@ -75,7 +79,7 @@ class BeforeSending(Summarising):
     async def _ask_about_secrets(self, services: Services, wish: Wish, plan: ContextPlan) -> Wish | None:
         """It goes to somebody else's computer and holds what looks like a secret: once for each, the person decides."""
         model = services.planning.model_of(wish.shown.conversation, wish.options)
-        found = await services.guard.findings(model, wish.text) if model else ()
+        found = await _findings(services.guard, model, wish) if model else {}
         if model is None or not found:
             return wish
         if not await wish.surface():
@@ -83,11 +87,11 @@ class BeforeSending(Summarising):
         from tui_chat.ui.forms import AskScreen
 
         host = place_of(services.endpoints.endpoint(model.endpoint).base_url)
-        lines = "\n".join(f"· {finding.kind}: {finding.hint}" for finding in found)
+        lines = "\n".join(f"· {where}{finding.kind}: {finding.hint}" for finding, where in found.items())
         question = f"Your message would go to {host}, and holds what looks like\n{lines}\n\nSend it all the same?"
         if not await self.app.push_screen_wait(AskScreen("A secret?", question)):
             return None
-        await services.guard.agree(found)
+        await services.guard.agree(tuple(found))
         return wish
 
     async def _ask_about_size(self, services: Services, wish: Wish, plan: ContextPlan) -> Wish | None:
@@ -146,13 +150,7 @@ class BeforeSending(Summarising):
     async def action_memory(self) -> None:
         """Choose what the model gets to remember of this conversation."""
         if self.services is not None:
-            await self.choose_memory(self.planned_branch(), self.wanted_draft)
-
-    @property
-    def wanted_draft(self) -> str | None:
-        """What the prompt holds, None where that is nothing."""
-        draft = self.prompt.draft
-        return draft if draft.strip() else None
+            await self.choose_memory(self.planned_branch(), self.wanted_draft, self.draft_options)
 
     async def choose_memory(
         self,
@@ -194,9 +192,20 @@ class BeforeSending(Summarising):
         if self.services is None:
             return
         services, shown, branch = self.services, self.shown, self.planned_branch()
-        plan = await services.planning.look(shown.conversation, branch, self.wanted_draft, shown.basis)
+        draft, options = self.wanted_draft, self.draft_options
+        plan = await services.planning.look(shown.conversation, branch, draft, shown.basis, options)
         work = await self.summary_work(services, shown, branch, plan)
         if work is None:
             self.say("There is nothing to summarise: with the strategy Summary it is what no longer fits.")
         else:
             await self.show_summary(work, sending=False)
+
+
+async def _findings(guard: GuardService, model: ModelRef, wish: Wish) -> Mapping[Finding, str]:
+    """What looks like a secret in the text and in the files that go with it, and in which of them it was found."""
+    found = dict.fromkeys(await guard.findings(model, wish.text), "")
+    for file in wish.options.attachments if guard.watches(model) else ():
+        text = await asyncio.to_thread(text_of, file)
+        for finding in await guard.findings(model, text or ""):
+            found.setdefault(finding, f"in {clean_name(file.name)}: ")
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.binding import Binding
 
+from tui_chat.ui.screens.attaching import Attaching
 from tui_chat.ui.screens.conversation_actions import ConversationActions
 from tui_chat.ui.screens.dialogs import Dialogs
 from tui_chat.ui.screens.inspecting import Inspecting
@@ -11,7 +12,7 @@ from tui_chat.ui.screens.message_actions import MessageActions
 from tui_chat.ui.screens.turns import Turns
 
 
-class ChatScreen(Turns, ConversationActions, MessageActions, Dialogs, Inspecting):
+class ChatScreen(Turns, Attaching, ConversationActions, MessageActions, Dialogs, Inspecting):
     """The shell (``chat_shell``), what it shows (``showing``), and its actions, a file for each kind.
 
     Its looks are in ``chat.tcss``, which the app loads: Textual loads none for a default screen.
@@ -31,6 +32,15 @@ class ChatScreen(Turns, ConversationActions, MessageActions, Dialogs, Inspecting
         Binding("f1", "help", "Help", id="chat.help", tooltip="Help: these keys, and the guide"),
         Binding("f2", "settings", "Settings", id="chat.settings", tooltip="Settings: looks, keys, endpoints, security"),
         Binding("f3", "inspect", "Inspect", id="chat.inspect", tooltip="What exactly would be sent, what not, and why"),
+        Binding("f6", "attach", "Attach", id="chat.attach", tooltip="Attach a file, or see and remove those attached"),
+        Binding(
+            "backspace",
+            "remove_last_file",
+            "Remove file",
+            id="chat.detach",
+            tooltip="Remove the last attached file; in an empty prompt only",
+            show=False,
+        ),
         Binding(
             "f4,ctrl+b",
             "toggle_sidebar",

@@ -23,14 +23,15 @@ from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import NotFound, TuiChatError
 from tui_chat.core.headers import header_of
 from tui_chat.core.ids import make_id
-from tui_chat.core.models import Conversation, MessageHeader
+from tui_chat.core.models import Attachment, Conversation, MessageHeader
 from tui_chat.core.ports import Body, FoundServer, ListedConversation
 from tui_chat.core.tree import Tree
 from tui_chat.services.endpoints import GUIDE_MODEL
-from tui_chat.services.planning import PlanningService, is_long
+from tui_chat.services.planning import Options, PlanningService, is_long
 from tui_chat.services.program import Program, Services
 from tui_chat.ui.shown import ASSUMED, Shown
 from tui_chat.ui.widgets.chat_transcript import ChatTranscript
+from tui_chat.ui.widgets.chips import Chips
 from tui_chat.ui.widgets.context_gauge import ContextGauge
 from tui_chat.ui.widgets.conversation_list import ConversationList
 from tui_chat.ui.widgets.filter_input import FilterInput
@@ -82,6 +83,7 @@ class ChatShell(Screen[None]):
     below = getters.query_one("#below", Static)
     editing_line = getters.query_one("#editing", Static)
     warning = getters.query_one(TruncationWarning)
+    chips = getters.query_one(Chips)
     prompt = getters.query_one(PromptInput)
     gauge = getters.query_one(ContextGauge)
     key_bar = getters.query_one(KeyBar)
@@ -95,6 +97,10 @@ class ChatShell(Screen[None]):
         self.plan: ContextPlan | None = None
         self.edited: str | None = None
         """The message whose text the prompt holds instead of a draft."""
+        self.files: tuple[Attachment, ...] = ()
+        """What goes with the draft."""
+        self.edited_files: tuple[Attachment, ...] = ()
+        """What goes with the message that is edited."""
         self.live_plan: ContextPlan | None = None
         """What was sent for the reply that is being written."""
         self._planned: str | None = None
@@ -121,6 +127,7 @@ class ChatShell(Screen[None]):
                 yield TruncationWarning(id="warning")
                 yield Static(id="editing", markup=False)
                 with Vertical(id="composer"):
+                    yield Chips(id="chips")
                     yield PromptInput(id="prompt", enter_sends=self.program.settings.enter_sends)
                     yield ContextGauge(id="gauge")
         yield KeyBar()
@@ -208,34 +215,60 @@ class ChatShell(Screen[None]):
         live = header_of(replace(arriving.reply, text=arriving.body.text))
         return tuple(live if header.id == live.id else header for header in branch)
 
+    @property
+    def going(self) -> tuple[Attachment, ...]:
+        """The files that go with what the prompt holds."""
+        return self.files if self.edited is None else self.edited_files
+
+    @property
+    def wanted_draft(self) -> str | None:
+        """What the prompt holds, None where that is nothing: neither a text nor a file."""
+        draft = self.prompt.draft
+        return draft if draft.strip() or self.going else None
+
+    @property
+    def draft_options(self) -> Options:
+        """What a plan of the draft goes by beside its text."""
+        return Options(attachments=self.going)
+
+    def show_files(self) -> None:
+        """Show which files go with the prompt, and which of them would not be sent."""
+        takes_images = self.shown.basis.takes_images is not False
+        self.chips.show_files(self.going, fixed=self.edited is not None, takes_images=takes_images)
+
     def replan(self) -> None:
         """Show what would be sent with the draft as it is, and mark what would not."""
         self.workers.cancel_group(self, "plan")
+        self.show_files()
         if self.services is None:
             self._show_plan(None)
             return
         planning, shown = self.services.planning, self.shown
-        draft = self.prompt.draft if self.prompt.draft.strip() else None
-        branch = self.planned_branch()
+        draft, options, branch = self.wanted_draft, self.draft_options, self.planned_branch()
         self.gauge.queued = len(self.services.chat.queued(shown.id))
         if self.live_plan is not None and draft is None:
             # While a reply is written and nothing new is typed, what it was asked with stays on show.
             self._show_plan(self.live_plan)
-        elif planning.needs_gathering(shown.conversation) or is_long(branch, draft):
+        elif planning.needs_gathering(shown.conversation) or is_long(branch, draft, options.attachments):
             if self._planned != shown.id:
                 self._show_plan(None)  # another conversation's plan would be a lie
-            self._replan_beside(planning, shown, branch, draft)
+            self._replan_beside(planning, shown, branch, draft, options)
         else:
-            self._show_plan(planning.preview(shown.conversation, branch, draft, shown.basis))
+            self._show_plan(planning.preview(shown.conversation, branch, draft, shown.basis, options))
 
     @work(group="plan", exclusive=True)
     @reporting
     async def _replan_beside(
-        self, planning: PlanningService, shown: Shown, branch: Sequence[MessageHeader], draft: str | None
+        self,
+        planning: PlanningService,
+        shown: Shown,
+        branch: Sequence[MessageHeader],
+        draft: str | None,
+        options: Options,
     ) -> None:
         """A plan that takes long, or that asks an index: first what is known at once, then all of it."""
         for wait in (False, True):
-            plan = await planning.look(shown.conversation, branch, draft, shown.basis, wait=wait)
+            plan = await planning.look(shown.conversation, branch, draft, shown.basis, options, wait=wait)
             self._show_plan(plan)
             if not any(warning.code == "not_searched" and warning.why == "building" for warning in plan.warnings):
                 return

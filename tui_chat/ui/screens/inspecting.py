@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -10,7 +11,6 @@ from tui_chat.core.context import ContextPlan, Kind
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef, Role
 from tui_chat.services.endpoints import GUIDE, reach
-from tui_chat.services.planning import Options
 from tui_chat.ui.screens.before_sending import BeforeSending
 from tui_chat.ui.screens.chat_shell import reporting
 
@@ -30,7 +30,7 @@ class Inspecting(BeforeSending):
 
     async def _inspect_next(self) -> None:
         while await self._show_inspection(await self._next()):
-            await self.choose_memory(self.planned_branch(), self.wanted_draft)
+            await self.choose_memory(self.planned_branch(), self.wanted_draft, self.draft_options)
 
     @work(group="dialog")
     @reporting
@@ -54,19 +54,21 @@ class Inspecting(BeforeSending):
         from tui_chat.ui.screens.inspector import InspectorScreen
 
         async def read(message_id: str) -> str:
-            return (await self.require_services().library.message(message_id)).text
+            return (await self.require_services().library.bodies([message_id]))[message_id].text
 
         return await self.app.push_screen_wait(InspectorScreen(inspection, read=read, now=self._now)) is True
 
     async def _next(self) -> Inspection:
         services, shown = self.require_services(), self.shown
         branch, draft = self.planned_branch(), self.wanted_draft
-        plan = await services.planning.request(shown.conversation, branch, draft, Options())
+        plan = await services.planning.request(shown.conversation, branch, draft, self.draft_options)
         model = services.planning.model_of(shown.conversation) or ModelRef("", "")
         raw = b""
         if plan.error is None and plan.payload:
             try:
-                raw = (await services.endpoints.provider(model)).render(plan, model=model.name)
+                provider = await services.endpoints.provider(model)
+                # In a thread: with files it may be megabytes.
+                raw = await asyncio.to_thread(provider.render, plan, model=model.name)
             except TuiChatError as error:  # not confirmed, or gone: then nothing would be sent either
                 self.report(error)
         return await self._inspection(plan, model, raw=raw)

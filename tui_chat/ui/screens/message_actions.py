@@ -91,7 +91,7 @@ class MessageActions(Showing):
         message_id = self.transcript.current_id
         if self.services is None or message_id is None:
             return None
-        return (await self.services.library.message(message_id)).text
+        return (await self.services.library.bodies([message_id]))[message_id].text
 
     async def _copy(self, text: str, place: str = "") -> None:
         from tui_chat.ui.clipboard import copy

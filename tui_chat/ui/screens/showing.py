@@ -17,7 +17,7 @@ from tui_chat.core.ports import Body, ConversationIndex
 from tui_chat.services.library import OpenedConversation
 from tui_chat.services.program import Services
 from tui_chat.ui.screens.chat_shell import blank, reporting
-from tui_chat.ui.screens.drafts import Drafts
+from tui_chat.ui.screens.drafts import SEND_SECONDS, Drafts
 from tui_chat.ui.shown import Shown
 
 Place = Mapping[str, object]
@@ -98,6 +98,7 @@ class Showing(Drafts):
         self.take_over(blank())
         self._forget_shown()
         self.transcript.show((), self.fetch_bodies)
+        self.take_over_files((), early=self.files if keep_typed else ())
         if not keep_typed:
             self.prompt.draft = ""
         self.show_surroundings()
@@ -110,7 +111,8 @@ class Showing(Drafts):
         ``keep_typed`` keeps what was typed before the history was open, behind the draft. Raises NotFound.
         """
         opened, bodies = await self._read(conversation_id)
-        edit = await self.resume_edit(conversation_id)
+        edit = await self.resume_edit(opened)
+        files = await self.require_services().library.draft_attachments(conversation_id)
         if conversation_id != self.shown.id and not keep_typed:
             await self._leave()
         # From here on nothing waits: a key typed now must not fall between two conversations.
@@ -121,7 +123,8 @@ class Showing(Drafts):
             self.prompt.draft = opened.draft
         elif opened.draft:
             self.prompt.restore(opened.draft)
-        if edit is not None and edit[0] in self.shown.tree:
+        self.take_over_files(files, early=self.files if keep_typed else ())
+        if edit is not None:
             self.begin_edit(*edit)
         self.join_arriving()
         self.show_surroundings()
@@ -148,11 +151,12 @@ class Showing(Drafts):
         self.live_reply = self.live_plan = None
         self.gauge.counted = None
         self.stop_waiting()
-        self.edited = None
+        self.edited, self.edited_files = None, ()
         self.editing_line.remove_class("-on")
 
     async def _leave(self) -> None:
         """Keep the draft of the conversation on show; one that nobody ever did anything with is forgotten."""
+        await self.in_order.settled(SEND_SECONDS)
         self.take_handed_over()
         await self.save_draft()
         services, shown = self.require_services(), self.shown
@@ -169,6 +173,7 @@ class Showing(Drafts):
 
     async def reload(self, conversation_id: str | None = None) -> None:
         """Read the conversation again and show it where it was."""
+        await self.in_order.settled(SEND_SECONDS)
         message, line = self.transcript.scroll_state() or (None, 0)
         place: Place = {"message": message, "line": line}
         await self.show_conversation(conversation_id or self.shown.id, place=place)

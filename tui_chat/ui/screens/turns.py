@@ -1,12 +1,13 @@
-"""The chat screen's turns: sending, stopping, asking again, and drawing what happens."""
+"""The chat screen's turns: stopping, asking again, and drawing what happens."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from textual import on, work
+from textual import work
 
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import ContextTooLong, TuiChatError
@@ -20,176 +21,43 @@ from tui_chat.core.events import (
     TurnEnded,
     TurnEvent,
 )
-from tui_chat.core.models import Message, MessageHeader, Role, Status
+from tui_chat.core.headers import header_of
+from tui_chat.core.models import Message, Role, Status
 from tui_chat.core.sentences import trim_question
 from tui_chat.core.settings import is_context_window
 from tui_chat.services.endpoints import GUIDE_MODEL
-from tui_chat.services.planning import LONG_DRAFT, Options
-from tui_chat.services.program import Program
-from tui_chat.services.replies import Emit
-from tui_chat.ui.screens.before_sending import BeforeSending, Wish
+from tui_chat.services.planning import Options
+from tui_chat.services.replies import Emit, attachments_of
+from tui_chat.ui.screens.before_sending import Wish
 from tui_chat.ui.screens.chat_shell import reporting
-from tui_chat.ui.screens.drafts import Unsent
-from tui_chat.ui.widgets.prompt import PromptInput
+from tui_chat.ui.screens.sending import Sending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator
 
 
 LEAST_WINDOW = 256
 """Tokens; no model's context window is smaller."""
 
 
-class Turns(BeforeSending):
+class Turns(Sending):
     """One call goes down, events come up; the screen reads nothing back during a turn."""
-
-    def __init__(self, program: Program, **options: Any) -> None:
-        super().__init__(program, **options)
-        self._asked: dict[str, list[Unsent]] = {}
-        """For each conversation about which the person is asked, or may have to be: what was submitted meanwhile."""
-
-    # -- sending ------------------------------------------------------------------------------
-
-    @on(PromptInput.Submitted)
-    def take_handed_over(self) -> None:
-        """Send what was submitted, in the conversation it was typed in."""
-        while self.prompt.handed_over:
-            self._submit(self.prompt.handed_over.pop(0))
-
-    def _submit(self, text: str) -> None:
-        if self.services is None:
-            self.prompt.restore(text)
-            self.say("The history is still locked; your prompt is kept.")
-            return
-        shown = self.shown
-        on_its_way = shown.id in self._asked or any(unsent.shown.id == shown.id for unsent in self.unsent)
-        replying = on_its_way or self.services.chat.is_replying(shown.id)
-        if self.edited is not None and replying:
-            self.prompt.restore(text)
-            self.say("A reply is being written; esc stops it.")
-            return
-        branch, unsent = self.planned_branch(), Unsent(shown, text, self.edited)
-        self.unsent.append(unsent)
-        if unsent.edited is not None:
-            self._end_edit()
-        if shown.id in self._asked:
-            self._asked[shown.id].append(unsent)
-        # One that waits behind a reply is not asked about: nobody knows yet what will stand before it.
-        elif not replying and self.must_ask(shown, branch, text, Options()):
-            self._asked[shown.id] = []
-            self._ask_and_send(unsent, branch)
-        else:
-            self._hand_over(unsent, Options())
-
-    @work(group="dialog")
-    async def _ask_and_send(self, unsent: Unsent, branch: Sequence[MessageHeader]) -> None:
-        """Send it as it is agreed on. Before a question it goes back into the prompt: what is typed is kept there."""
-        services, conversation_id = self.require_services(), unsent.shown.id
-        surfaced = False
-
-        async def surface() -> bool:
-            nonlocal surfaced
-            is_here = self.services is services and self.shown.id == conversation_id
-            if is_here and not surfaced and unsent in self.unsent:
-                await self._give_back_all((unsent, *self._asked[conversation_id]))
-                self._asked[conversation_id].clear()
-                surfaced = True
-            return is_here and surfaced
-
-        agreed: Wish | None = None
-        try:
-            if len(unsent.text) > LONG_DRAFT:
-                await surface()  # measuring it may take longer than what is typed may be unsaved
-            agreed = await self.agree(services, Wish(unsent.shown, branch, unsent.text, surface))
-            if agreed is not None and not (self._take_out(unsent) if surfaced else unsent in self.unsent):
-                agreed = None
-        except TuiChatError as error:
-            if self.services is services:
-                self.report(error)
-        finally:
-            behind = self._asked.pop(conversation_id)
-            if agreed is None:
-                await self._give_back_all((unsent, *behind))
-        if agreed is None:
-            return
-        if agreed.rest:
-            self.prompt.restore(agreed.rest)
-        sent = unsent if agreed.text == unsent.text else replace(unsent, text=agreed.text)
-        self._hand_over(sent, agreed.options)
-        for each in behind:
-            self._hand_over(each, Options())
-
-    async def _give_back_all(self, texts: Sequence[Unsent]) -> None:
-        """Put them back where they were typed, in their order."""
-        for each in reversed(texts):  # each goes before what is there
-            if each in self.unsent:
-                await self.give_back(each)
-
-    def _take_out(self, unsent: Unsent) -> bool:
-        """Take what was agreed on out of the prompt again; False where it is no longer what is there."""
-        draft = self.prompt.draft
-        if self.shown.id != unsent.shown.id:
-            return False
-        if self.edited != unsent.edited or not draft.startswith(unsent.text):
-            self.say("You changed it meanwhile: enter sends it as it is now.")
-            return False
-        self.prompt.draft = draft.removeprefix(unsent.text).removeprefix("\n")
-        if unsent.edited is not None:
-            self._end_edit()
-        return True
-
-    def _end_edit(self) -> None:
-        """The edit was handed over; what was typed behind it belongs to the next prompt."""
-        behind = self.prompt.draft
-        self.cancel_edit()
-        if behind:
-            self.prompt.draft = "\n".join(filter(None, (self.prompt.draft, behind)))
-
-    def _hand_over(self, unsent: Unsent, options: Options) -> None:
-        """Send it, and keep it here until it is in the history."""
-        if unsent not in self.unsent:
-            self.unsent.append(unsent)
-        if unsent.edited is not None:
-            shown = self.shown if self.shown.id == unsent.shown.id else unsent.shown
-            self.require_services().library.remember_branch("edit", shown.id, shown.tree.head)
-        self._send(unsent, options)
-
-    @work(group="turn")
-    async def _send(self, unsent: Unsent, options: Options) -> None:
-        """Never exclusive: an exclusive worker would cancel the reply that is running."""
-        chat, conversation_id = self.require_services().chat, unsent.shown.id
-
-        async def emit(event: TurnEvent) -> None:
-            if isinstance(event, PromptSaved) and unsent in self.unsent:
-                self.unsent.remove(unsent)
-            await self._show_event(conversation_id, event)
-
-        try:
-            await self.ensure_stored(unsent.shown)
-            if unsent.edited is not None:
-                await chat.edit(conversation_id, unsent.edited, unsent.text, emit, options)
-            else:
-                await chat.send(conversation_id, unsent.text, emit, options)
-        except TuiChatError as error:
-            if unsent in self.unsent:
-                await self.give_back(unsent)
-            self.report(error)
 
     @work(group="turn")
     @reporting
     async def _ask(self, ask: Callable[[Emit], Coroutine[Any, Any, None]], conversation_id: str) -> None:
-        await ask(partial(self._show_event, conversation_id))
+        await ask(partial(self.show_event, conversation_id))
 
     # -- drawing ------------------------------------------------------------------------------
 
-    async def _show_event(self, conversation_id: str, event: TurnEvent) -> None:
+    async def show_event(self, conversation_id: str, event: TurnEvent) -> None:
         if conversation_id != self.shown.id:
             if isinstance(event, TurnEnded):
                 await self.refresh_list()
             return
         match event:
             case PromptSaved(prompt, queued):
-                await self._show_prompt(prompt, queued=queued)
+                await self._show_prompt(conversation_id, prompt, queued=queued)
             case ReplyStarted(reply):
                 await self._show_start(reply)
             case PlanReady(plan):
@@ -207,10 +75,14 @@ class Turns(BeforeSending):
             case TurnEnded(reply, error):
                 await self._show_end(reply, error)
 
-    async def _show_prompt(self, prompt: Message, *, queued: bool) -> None:
+    async def _show_prompt(self, conversation_id: str, prompt: Message, *, queued: bool) -> None:
+        # In a thread: megabytes of a file take half a second to measure.
+        header = await asyncio.to_thread(header_of, prompt) if prompt.parts else header_of(prompt)
+        if conversation_id != self.shown.id:
+            return
         if prompt.parent_id == self._last_shown():
-            self.take_over(self.shown.with_message(prompt))
-            self.transcript.add(prompt, queued=queued)
+            self.take_over(self.shown.with_header(header))
+            self.transcript.add(prompt, header=header, queued=queued)
             self.transcript.action_last()
         else:
             await self.reread()
@@ -269,11 +141,11 @@ class Turns(BeforeSending):
         prompt = shown.tree[reply_id].parent_id if reply_id in shown.tree else None
         if prompt is None or self.app.screen is not self:
             return
-        text, branch = (await services.library.message(prompt)).text, shown.tree.path_to(prompt)[:-1]
+        asked, branch = await services.library.message(prompt), shown.tree.path_to(prompt)[:-1]
         basis = await services.planning.basis(shown.conversation)
         for window in _smaller_windows(error, refused):
-            options = Options(context_window=window)
-            plan = await services.planning.look(shown.conversation, branch, text, basis, options)
+            options = Options(context_window=window, attachments=attachments_of(asked))
+            plan = await services.planning.look(shown.conversation, branch, asked.text, basis, options)
             is_smaller = plan.error.code == "over_budget" if plan.error else plan.totals.tokens < refused.totals.tokens
             if is_smaller:
                 break
@@ -334,8 +206,9 @@ class Turns(BeforeSending):
         behind = self._asked[shown.id] = []
         agreed: Wish | None = None
         try:
-            text, branch = (await services.library.message(prompt)).text, shown.tree.path_to(prompt)[:-1]
-            agreed = await self.agree(services, Wish(shown, branch, text, surface, options, may_cut=False))
+            asked, branch = await services.library.message(prompt), shown.tree.path_to(prompt)[:-1]
+            options = replace(options, attachments=attachments_of(asked))
+            agreed = await self.agree(services, Wish(shown, branch, asked.text, surface, options, may_cut=False))
         finally:
             del self._asked[shown.id]
             if agreed is None:
@@ -372,7 +245,7 @@ class Turns(BeforeSending):
             return
         message = await self.services.library.message(message_id)
         await self.save_draft()
-        self.begin_edit(message_id, message.text)
+        self.begin_edit(message_id, message.text, attachments_of(message))
 
     # -- branches -----------------------------------------------------------------------------------
 
