@@ -32,6 +32,7 @@ from tui_chat.services.program import Services
 @options.system
 @options.model
 @options.strategy
+@options.attached
 @click.option("--no-save", is_flag=True, help="Store nothing of this turn.")
 @options.as_json
 @pass_run
@@ -43,6 +44,7 @@ def ask(
     system: str | None,
     model: str | None,
     strategy: str | None,
+    attached: tuple[str, ...],
     no_save: bool,
     as_json: bool,
 ) -> None:
@@ -51,16 +53,22 @@ def ask(
     The prompt is TEXT, then what stdin holds. TEXT is visible to every user of this computer in
     the process list; private text belongs into stdin: tui-chat ask < question.txt
 
+    Texts that are attached stand behind the prompt, each under its name; images go to models that
+    take them. A file alone is a prompt too.
+
     --json prints one document for every turn that began, also for one that failed. Where no turn
     began (no such conversation or endpoint, a locked history) stdout stays empty.
     """
     if conversation is not None and fresh:
         raise click.UsageError("-c and --new exclude each other.")
-    prompt = _prompt(text)
+    prompt = _prompt(text, alone=not attached)
 
     async def body(services: Services) -> Turn:
         wanted = Options(
-            model=options.model_named(services, model or run.model), strategy=strategy, system_prompt=system
+            model=options.model_named(services, model or run.model),
+            strategy=strategy,
+            system_prompt=system,
+            attachments=await options.files_named(services, attached),
         )
         turn = Turn(services, run.program().settings, as_json=as_json)
         try:
@@ -104,7 +112,7 @@ class Turn:
                 memory = replace(self.settings.memory, strategy=wanted.strategy)
             self.conversation = await library.new(system_prompt=wanted.system_prompt, model=wanted.model, memory=memory)
         await summarise_if_due(self.services, self.conversation, prompt, wanted)
-        await self.services.chat.send(self.conversation.id, prompt, self.show, wanted)
+        await self.services.chat.send(self.conversation.id, prompt, self.show, wanted, parts=wanted.attachments)
 
     async def ask_unsaved(self, name: str | None, prompt: str, wanted: Options) -> None:
         """A turn of which nothing is stored."""
@@ -166,13 +174,16 @@ class Turn:
                 raise
 
 
-def _prompt(text: str | None) -> str:
-    """TEXT, an empty line, and stdin to its end where it is not a terminal and not empty."""
+def _prompt(text: str | None, *, alone: bool) -> str:
+    """TEXT, an empty line, and stdin to its end where it is not a terminal and not empty.
+
+    Empty only where it is not ``alone``. Raises UsageError.
+    """
     piped = ""
     if sys.stdin is not None and not sys.stdin.isatty():
         with suppress(OSError):  # a closed stdin holds nothing
             piped = sys.stdin.buffer.read().decode(errors="replace")
     parts = [part for part in (text, piped) if part]
-    if not any(part.strip() for part in parts):
+    if alone and not any(part.strip() for part in parts):
         raise click.UsageError("There is no prompt: give a TEXT, or pipe one to stdin.")
     return "\n\n".join(parts)

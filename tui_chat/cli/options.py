@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from tui_chat.core.models import Conversation, ModelRef, clean_surrogates
+from tui_chat.core.models import Attachment, Conversation, ModelRef, clean_surrogates
 from tui_chat.memory import STRATEGIES
 from tui_chat.services.program import Services
 
@@ -25,6 +25,14 @@ strategy = click.option(
     "--strategy", type=click.Choice([each.name for each in STRATEGIES]), help="What the model gets to remember."
 )
 
+attached = click.option(
+    "--attach",
+    "attached",
+    multiple=True,
+    metavar="FILE",
+    help="A text, image or PDF that goes with the prompt; give it again for each file.",
+)
+
 
 async def find_all(services: Services, names: Sequence[str]) -> list[Conversation]:
     """The conversations of these names, each once. Raises NotFound before anything is done to any of them."""
@@ -33,6 +41,11 @@ async def find_all(services: Services, names: Sequence[str]) -> list[Conversatio
         one = await services.library.find(name)
         found[one.id] = one
     return list(found.values())
+
+
+async def files_named(services: Services, paths: Sequence[str]) -> tuple[Attachment, ...]:
+    """The files of ``attached``. Raises NotFound and BadInput before anything is stored."""
+    return tuple([await services.files.read(path) for path in paths])
 
 
 def model_named(services: Services, text: str | None) -> ModelRef | None:

@@ -30,6 +30,7 @@ _TOKENS = click.IntRange(min=0)
     metavar="FILE",
     help="One prompt a line (- is stdin), one JSON plan a line out.",
 )
+@options.attached
 @options.strategy
 @click.option("--max-messages", type=_TOKENS, metavar="N", help="Earlier messages that the window holds.")
 @click.option("--context-window", type=_TOKENS, metavar="TOKENS", help="The model's, instead of the known one.")
@@ -42,6 +43,7 @@ def plan(
     conversation: str,
     draft: str | None,
     drafts: Path | None,
+    attached: tuple[str, ...],
     strategy: str | None,
     max_messages: int | None,
     context_window: int | None,
@@ -52,6 +54,8 @@ def plan(
     """What would be sent, and why. Opens no connection and stores nothing."""
     if draft is not None and drafts is not None:
         raise click.UsageError("--draft and --drafts exclude each other.")
+    if draft is None and attached:
+        draft = ""  # a file alone is a prompt too
     texts: Sequence[str | None] = (draft and clean_surrogates(draft),) if drafts is None else _lines_of(drafts)
 
     async def body(services: Services) -> None:
@@ -62,6 +66,7 @@ def plan(
             max_messages=max_messages,
             context_window=context_window,
             reserve=reserve,
+            attachments=await options.files_named(services, attached),
         )
         for text in texts:
             made = await services.planning.plan(found.id, text, wanted)

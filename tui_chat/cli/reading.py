@@ -118,6 +118,6 @@ def _print_body(message: Message) -> None:
         output.line(output.shown(message.text))
     for part in message.parts:
         if isinstance(part, Attachment):
-            output.line(f"(attachment: {output.shown_line(part.name)}, {len(part.data)} bytes)")
+            output.line(f"(attachment: {output.shown_line(part.name)}, {part.size:,} bytes)")
     if message.error:
         output.line(f"({output.shown_line(message.error)})")
