@@ -19,6 +19,7 @@ class Shelf:
 
     def __init__(self, *found: GgufFile) -> None:
         self.found = found
+        self.looks = 0
         self.looked = asyncio.Event()
         self.looked.set()
         self.gone: set[Path] = set()
@@ -41,6 +42,7 @@ class Shelf:
             raise self.missing
 
     async def find(self) -> Sequence[GgufFile]:
+        self.looks += 1
         await self.looked.wait()
         return self.found
 

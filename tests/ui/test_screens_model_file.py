@@ -226,14 +226,13 @@ async def remembering(shelf: Shelf, *names: str) -> World:
 
 async def test_the_list_reads_no_file_until_it_is_asked_and_then_chooses_what_is_loaded() -> None:
     shelf = Shelf(LLAMA)
-    shelf.looked.clear()
     world = await remembering(shelf)
     async with listed(world) as (app, pilot):
         await until_said(app, pilot, "Model files on this computer local + open a model file… + add an endpoint…")
         await until_said(app, pilot, "Lists those of Ollama, llama.cpp, LM Studio and Hugging Face")
+        assert 0 == shelf.looks
         await burst(pilot, "enter")
         await until(pilot, lambda: isinstance(app.screen, ModelFileScreen))
-        shelf.looked.set()
         await until_said(app, pilot, "llama3.2:3b 2.0 GB")
         await burst(pilot, "enter")
         await until(pilot, lambda: bool(app.results))

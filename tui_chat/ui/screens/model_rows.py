@@ -104,8 +104,10 @@ def rows(
     words = filter.casefold().split()
     lines = list(_favourites(offers, words, favourites, current))
     for offer in offers:
+        if offer.endpoint == GGUF:
+            continue  # below, with the way to another
         below = list(_below(offer, words, filter.strip(), current, set(favourites)))
-        if below and offer.endpoint != GGUF:
+        if below:
             lines += [Row(_heading(offer.endpoint)), *below]
     if not words:
         lines += _found(offers, found)
@@ -179,7 +181,7 @@ def _below(
         if model not in elsewhere and _matches(model, words):
             text = _model(card.name, card, offer, is_current=model == current)
             yield Row(text, Use(model, endpoint, card.runs_at))
-    if typed and not offer.cards and not offer.is_asking and endpoint not in OWN:
+    if typed and not offer.cards and not offer.is_asking and endpoint != GUIDE:
         model = ModelRef(endpoint.name, typed)
         yield Row(Content(f"  use “{clean_line(typed)}” as it is typed"), Use(model, endpoint))
 
