@@ -117,3 +117,102 @@ def test_a_hostile_name_is_shown_in_one_clean_line(folder: Path) -> None:
 
     assert shown.isprintable()
     assert shown.endswith(".md")
+
+
+# -- finding names ------------------------------------------------------------------------------
+
+
+@posix
+def test_only_full_names_of_regular_files_exist(folder: Path) -> None:
+    Path("notes.md").touch()
+    Path("C:\\notes.md").touch()
+    (folder.parent / "home" / "mine.md").touch()
+    os.mkfifo("pipe")
+    Path("loop").symlink_to("loop")
+    Path("link.md").symlink_to("notes.md")
+
+    def exist(*names: str) -> list[str]:
+        return list(UserFiles().existing(names))
+
+    assert [str(folder / "notes.md"), str(folder / "link.md")] == exist(f"{folder}/notes.md", f"{folder}/link.md")
+    assert [str(folder.parent / "home/mine.md")] == exist("~/mine.md")
+    assert [] == exist(
+        "notes.md", "C:\\notes.md", "/a\0b", "/a\ud800", *(f"{folder}/{name}" for name in ("pipe", "loop"))
+    )
+    assert [] == exist(str(folder), "/dev/null", "/" + "a" * 5_000)
+
+
+def completed(begun: str, limit: int = 8) -> list[str]:
+    return [each.text for each in UserFiles().completions(begun, limit=limit)]
+
+
+def tree(*names: str) -> None:
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+
+
+def test_a_begun_path_is_completed_in_the_folder_it_names(folder: Path) -> None:
+    tree("Novel.md", "notes/a.md", "other.md", ".hidden", ".git/config", "node_modules/notes.js", "../home/mine.md")
+
+    assert ["notes/", "Novel.md"] == completed("nO")
+    assert ["notes/", "Novel.md", "other.md"] == completed("")
+    assert ["notes/a.md"] == completed("notes/")
+    assert [".git/", ".hidden"] == completed(".")
+    assert ["~/mine.md"] == completed("~/m") == completed("~")
+    assert [f"{folder}/other.md"] == completed(f"{folder}/ot")
+    assert ["../home/"] == completed("../ho")
+    assert ["notes/"] == completed("n", limit=1)
+    assert str(folder / "notes" / "a.md") == UserFiles().completions("notes/a", limit=8)[0].path
+    for nowhere in ("gone/", "Novel.md/", "~nobody-of-that-name/", "nul\0/", "\ud800/x"):
+        assert [] == completed(nowhere)
+
+
+def test_a_name_alone_is_found_deeper_down_the_nearest_first() -> None:
+    tree("b/c/plan.md", "b/plan.txt", "a/Planning.md", "a/no.md", ".venv/plan.py", "a/node_modules/plan", "plan-b.md")
+
+    assert ["plan-b.md", "a/Planning.md", "b/plan.txt", "b/c/plan.md"] == completed("plan")
+    assert [] == completed("c/plan")
+
+
+@posix
+def test_completing_follows_no_circle_and_shows_no_pipe(folder: Path) -> None:
+    tree("a/deep.md")
+    Path("a/again").symlink_to(folder)
+    Path("self").symlink_to("self")
+    os.mkfifo("detour")
+    os.mkfifo("a/detour")
+
+    assert ["a/deep.md"] == completed("de")
+    assert [] == completed("det")
+    assert ["a/"] == completed("")
+    assert ["a/again/a/"] == completed("a/again/")
+
+
+def test_completing_looks_at_a_bounded_number_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attached, "MOST_WALKED", 30)
+    tree(*(f"{letter}/{number}" for letter in "abcdefgh" for number in range(10)), "z/plan.md")
+    looked: list[str] = []
+    is_own_folder = attached._is_own_folder
+
+    def looking(entry: os.DirEntry[str]) -> bool:
+        looked.append(entry.name)
+        return is_own_folder(entry)
+
+    monkeypatch.setattr(attached, "_is_own_folder", looking)
+
+    assert [] == completed("plan")
+    assert len(looked) <= 30
+
+
+@posix
+def test_hostile_names_are_completed_in_one_clean_line_and_kept_as_they_are(folder: Path) -> None:
+    name = b"a\x1b]52;c;x\x07\nb\xff.md"
+    Path(os.fsdecode(name)).write_text("text")
+
+    (only,) = UserFiles().completions("a", limit=8)
+
+    assert only.text.isprintable()
+    assert name == os.fsencode(Path(only.path).name)
+    assert "md" not in repr(only)
+    assert b"text" == UserFiles().read(only.path).data
