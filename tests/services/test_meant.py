@@ -19,6 +19,7 @@ OPENAI = Reply.json({"data": [{"id": "m"}]})
 GEMINI = Reply.json({"models": [{"name": "models/m"}]})
 TAGS = Reply.json({"models": [{"name": "m", "digest": "d"}]})
 HTML = Reply(b"<html>hello</html>", content_type="text/html")
+LLAMA = Reply.json({"models": [{"name": "m", "model": "m"}], "object": "list", "data": [{"id": "m"}]})
 NO_KEY = Reply.json({"error": {"message": "no key"}}, 401)
 
 
@@ -88,6 +89,8 @@ async def tried(
         ("anthropic", "", {"/v1/models": OPENAI}, "openai", "/v1"),
         ("gemini", "", {"/api/tags": TAGS}, "ollama", ""),
         ("gemini", "/openai", {"/openai/models": OPENAI}, "openai", "/openai"),
+        ("gemini", "/v1", {"/v1/models?pageSize=1000": LLAMA, "/v1/models": LLAMA}, "openai", "/v1"),
+        ("ollama", "", {"/api/tags": LLAMA, "/v1/models": LLAMA}, "openai", "/v1"),
         ("ollama", "/v1", {"/v1/models": OPENAI}, "openai", "/v1"),
         ("ollama", "", {"/v1/models": OPENAI}, "openai", "/v1"),
     ],

@@ -51,7 +51,7 @@ class Shown:
 def listed(value: Any) -> tuple[Listed, ...] | None:
     """The models in an answer to ``GET /api/tags``; None where it is no such answer."""
     models = _models(value)
-    if models is None:
+    if models is None or "data" in value:  # llama.cpp answered there too, in both forms, but does not chat so
         return None
     found = tuple(each for each in map(_listed, models) if each is not None)
     return found if found or not models else None
