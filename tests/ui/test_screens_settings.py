@@ -17,14 +17,14 @@ from tui_chat.core.errors import BadInput, KeyringLocked
 from tui_chat.core.models import MemorySettings, ModelRef
 from tui_chat.core.ports import ModelCard
 from tui_chat.core.secret import Secret
-from tui_chat.core.settings import Caps, Endpoint, Settings
+from tui_chat.core.settings import Caps, Endpoint, Sampling, Settings
 from tui_chat.ui.screens.settings import SettingsScreen
 from tui_chat.ui.screens.settings_rows import stepped, with_cap
 from tui_chat.ui.strategies import STRATEGIES
 
 OPENAI = Endpoint("openai", "https://api.openai.com/v1")
-# Lines from the top, headings not counted: model, openai, add, strategy, at most, theme, thinking, enter, ...
-STRATEGY, AT_MOST, TRIM, CAPS = range(3, 7)
+# Lines from the top, headings not counted: model, openai, add, strategy, at most, trimming, temperature, top p, ...
+STRATEGY, AT_MOST, TRIM, TEMPERATURE, TOP_P, TOP_K, SEED, CAPS = range(3, 11)
 THEME, THINKING, ENTER, KEYRING, PASSPHRASE, RECOVERY = range(CAPS + 6, CAPS + 12)
 
 
@@ -51,12 +51,12 @@ async def test_every_section_can_be_reached_and_each_line_explains_itself(size: 
     async with settings(size=size) as (_, app, pilot):
         assert "Answers in new conversations" in words(app)
         shown = ""
-        for _ in range(21):
+        for _ in range(25):
             shown += words(app)
             await burst(pilot, "down")
 
         for heading in (
-            "Models", "What the model sees", "Limits of spending", "Looks and keys", "Security", "Files"
+            "Models", "What the model sees", "Sampling", "Limits of spending", "Looks and keys", "Security", "Files"
         ):  # fmt: skip
             assert heading in shown
         assert "the newest messages, in whole exchanges" in shown
@@ -92,6 +92,23 @@ async def test_a_number_is_typed_after_enter_and_a_wrong_one_is_said() -> None:
         await saved(pilot)
 
         assert 50 == world.fake_program.settings.memory.max_messages
+
+
+async def test_a_parameter_is_typed_after_enter_and_not_sent_when_it_is_emptied() -> None:
+    async with settings() as (world, app, pilot):
+        await burst(pilot, *["down"] * SEED)
+        await burst(pilot, "enter")
+        await burst(pilot, *"1.5", "enter")
+        assert "It must be a whole number from 0 to 2147483647, or nothing." in words(app)
+        await burst(pilot, "backspace", "backspace", "enter")
+        await saved(pilot)
+        set_ = world.fake_program.settings.sampling
+        await burst(pilot, "enter")
+        await burst(pilot, "backspace", "enter")
+        await saved(pilot)
+
+        assert (Sampling(seed=1), Sampling()) == (set_, world.fake_program.settings.sampling)
+        assert 4 == seen(app).count("not sent")
 
 
 async def test_the_full_strategy_is_explained_and_has_no_number() -> None:

@@ -22,6 +22,7 @@ from tui_chat.core.models import (
     clean_surrogates,
 )
 from tui_chat.core.ports import Body, ConversationIndex, ConversationStore, ListedConversation, Removal, SearchHit
+from tui_chat.core.sampling import Sampling
 from tui_chat.core.tree import Tree
 
 KEPT_DAYS = 30
@@ -192,6 +193,10 @@ class LibraryService:
     async def set_memory(self, conversation_id: str, memory: MemorySettings | None) -> None:
         """What the model gets to remember from now on (None: the default)."""
         await self._change(conversation_id, memory=memory)
+
+    async def set_sampling(self, conversation_id: str, sampling: Sampling | None) -> None:
+        """Which sampling parameters go with its prompts from now on (None: the default)."""
+        await self._change(conversation_id, sampling=sampling)
 
     async def set_system_prompt(self, conversation_id: str, text: str | None) -> None:
         """What the model is told before everything else."""

@@ -26,6 +26,11 @@ class Takes:
     names: Sequence[str] = tuple(PARAMETERS)
     refused: Values = field(default_factory=dict)
 
+    @property
+    def missing(self) -> Sequence[str]:
+        """Those without a name there."""
+        return [name for name in PARAMETERS if name not in self.names]
+
     def of(self, wanted: Sampling) -> tuple[Sampling, tuple[LeftOut, ...]]:
         """What is sent of what the user set, and what is not."""
         left_out = [

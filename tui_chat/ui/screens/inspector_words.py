@@ -10,7 +10,7 @@ from tui_chat.core import clock
 from tui_chat.core.clean import clean_line
 from tui_chat.core.context import ContextPlan, Entry, Kind, Limit, Reason
 from tui_chat.core.models import Role, Usage
-from tui_chat.core.sentences import error_sentence, tokens_sentence
+from tui_chat.core.sentences import error_sentence, sampling_sentence, tokens_sentence
 from tui_chat.services.endpoints import Reach
 from tui_chat.ui.screens.inspection import Inspection
 
@@ -130,6 +130,8 @@ def totals(inspection: Inspection) -> Sequence[str]:
     if not_sent := not_sent_sentence(plan):
         said.append(not_sent)
     said.append(room_sentence(plan))
+    if plan.error is None and (parameters := sampling_sentence(plan)):
+        said.append(f"Parameters: {parameters}")
     if inspection.usage is not None:
         said.append(usage_sentence(inspection.usage, inspection.estimated, past=inspection.past))
     return said

@@ -17,11 +17,24 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui_chat.core.errors import TuiChatError
+from tui_chat.core.sampling import PARAMETERS
 from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.services.endpoints import GUIDE
 from tui_chat.services.program import RECOVERY_UNCONFIRMED, Program, Services
 from tui_chat.ui.forms import AskScreen, Card, Choices, LineScreen, Pick, Said
-from tui_chat.ui.screens.settings_rows import CAPS, FEWEST, MOST, Does, Line, Security, lines, stepped, with_cap
+from tui_chat.ui.screens.sampling import LABELS
+from tui_chat.ui.screens.settings_rows import (
+    CAPS,
+    FEWEST,
+    MOST,
+    Does,
+    Line,
+    Security,
+    lines,
+    stepped,
+    with_cap,
+    with_parameter,
+)
 from tui_chat.ui.text import clean_line, plain
 
 _LABEL_WIDTH = 24
@@ -147,6 +160,8 @@ class SettingsScreen(ModalScreen[Settings]):
                 self._ask_number()
             case Does.CAP:
                 self._ask_cap(line.name)
+            case Does.PARAMETER:
+                self._ask_parameter(line.name)
             case Does.THEME:
                 self._choose_theme()
             case Does.KEYRING:
@@ -244,6 +259,20 @@ class SettingsScreen(ModalScreen[Settings]):
         changed = None if line is None else with_cap(caps, name, line)
         if changed is not None:
             self._change(replace(self._settings, caps=changed))
+
+    @work(group="form")
+    async def _ask_parameter(self, name: str) -> None:
+        sampling, words = self._settings.sampling, PARAMETERS[name].words
+
+        def problem(line: str) -> str:
+            return "" if with_parameter(sampling, name, line) is not None else f"It must be {words}, or nothing."
+
+        value = str(sampling.values.get(name, ""))
+        text = f"{words.capitalize()}. Empty: not sent."
+        line = await self.app.push_screen_wait(LineScreen(LABELS[name], value, text=text, check=problem))
+        changed = None if line is None else with_parameter(sampling, name, line)
+        if changed is not None:
+            self._change(replace(self._settings, sampling=changed))
 
     @work(group="form")
     async def _choose_theme(self) -> None:

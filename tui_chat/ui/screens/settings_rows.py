@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tui_chat.core.prices import money
+from tui_chat.core.sampling import PARAMETERS, Sampling, parameter
 from tui_chat.core.settings import Caps, Endpoint, Settings
 from tui_chat.ui.screens.reach import whereto
+from tui_chat.ui.screens.sampling import LABELS
 from tui_chat.ui.strategies import STRATEGIES
 
 FEWEST, MOST = 2, 1_000
@@ -26,6 +28,7 @@ class Does(StrEnum):
     ENDPOINT = "endpoint"
     NUMBER = "number"
     CAP = "cap"
+    PARAMETER = "parameter"
     THEME = "theme"
     KEYRING = "keyring"
     PASSPHRASE = "passphrase"
@@ -59,6 +62,7 @@ def lines(
     return [
         *_models(settings, endpoints),
         *_memory(settings),
+        *_sampling(settings.sampling),
         *_caps(settings.caps),
         *_looks(settings),
         *_security(security, settings),
@@ -164,6 +168,24 @@ def _memory(settings: Settings) -> list[Line]:
     if memory.strategy == "retrieval":
         chosen.append(Line("Looks in", "scope", *_SCOPES[memory.scope], Does.STEP))
     return chosen
+
+
+def _sampling(sampling: Sampling) -> list[Line]:
+    hint = "With each prompt of conversations that have none of their own (palette). Unset, the service decides."
+    values = sampling.values
+    return [
+        Line("Sampling"),
+        *(Line(LABELS[name], name, str(values.get(name, "not sent")), hint, Does.PARAMETER) for name in PARAMETERS),
+    ]
+
+
+def with_parameter(sampling: Sampling, name: str, text: str) -> Sampling | None:
+    """The parameters with this one as it was typed, empty for not sent; None where it cannot be that."""
+    try:
+        changes: dict[str, Any] = {name: parameter(name, text)}
+    except ValueError:
+        return None
+    return replace(sampling, **changes)
 
 
 CAPS = {
