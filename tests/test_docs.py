@@ -18,6 +18,7 @@ from tui_chat.core.guide import ORDER, topics
 from tui_chat.ui.app import TuiChatApp
 from tui_chat.ui.screens.chat import ChatScreen
 from tui_chat.ui.screens.endpoint_form import EndpointForm
+from tui_chat.ui.screens.model_file import ModelFileScreen
 from tui_chat.ui.screens.models import ModelScreen
 from tui_chat.ui.screens.unlock import UnlockScreen
 from tui_chat.ui.widgets.chat_transcript import ChatTranscript
@@ -34,7 +35,7 @@ TEST = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/
 PARTS: tuple[type[DOMNode], ...] = (TuiChatApp, ChatScreen, PromptInput, ChatTranscript, ConversationList)
 """What has keys on the chat screen."""
 
-DIALOGS: tuple[type[DOMNode], ...] = (UnlockScreen, ModelScreen, EndpointForm)
+DIALOGS: tuple[type[DOMNode], ...] = (UnlockScreen, ModelScreen, EndpointForm, ModelFileScreen)
 """Where the guide leads beyond it."""
 
 KEY_NAMES = {

@@ -6,12 +6,15 @@ import asyncio
 import shlex
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Shell, served
+from tests.local.gguf_bytes import gguf
 from tests.providers.loopback import Loopback, Reply
 from tui_chat.cli import models as command
+from tui_chat.core.secret import Secret
 
 OPENAI = Reply.json({"data": [{"id": "tiny", "max_model_len": 4096}, {"id": "other"}]})
 ANTHROPIC = Reply.json({"data": [{"id": "claude", "max_input_tokens": 200_000}], "has_more": False})
@@ -119,3 +122,24 @@ def test_endpoints_are_asked_at_the_same_time(sh: Shell, monkeypatch: pytest.Mon
 
     assert [True, True] == [each["reachable"] for each in found]
     assert ["/one/models", "/two/models"] == sorted(request.path for request in server.requests)
+
+
+def test_model_files_that_were_opened_are_listed_and_none_is_run(sh: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "eight.gguf"
+    path.write_bytes(gguf())
+
+    async def open_one() -> None:
+        services = (
+            await sh.make(user=None, model=None, interactive=False)
+            .access()
+            .create_with_passphrase(Secret("correct horse"))
+        )
+        await services.local.choose(await services.local.read(path))
+        await services.close()
+
+    asyncio.run(open_one())
+    found = sh.ok("models", "--json").json
+
+    assert [("gguf", True, None)] == [(each["endpoint"], each["reachable"], each["error"]) for each in found]
+    assert 1 == len(found[0]["models"])
+    assert found[0]["models"][0]["context_window"] > 0

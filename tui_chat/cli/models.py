@@ -12,7 +12,7 @@ from tui_chat.cli.run import Run, pass_run
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef
 from tui_chat.core.settings import Endpoint
-from tui_chat.services.endpoints import GUIDE
+from tui_chat.services.endpoints import GGUF, GUIDE
 from tui_chat.services.program import Services
 
 Form = dict[str, Any]
@@ -42,8 +42,13 @@ def models(run: Run, as_json: bool) -> None:
 
 
 async def all_models(services: Services) -> list[Form]:
-    """Every endpoint but the guide with its models, asked at once and for ``DEADLINE`` seconds at most."""
+    """Every endpoint but the guide with its models, asked at once and for ``DEADLINE`` seconds at most.
+
+    Behind them the model files that were opened, if any.
+    """
     endpoints = [endpoint for endpoint in services.endpoints.all() if endpoint != GUIDE]
+    if await services.local.remembered():
+        endpoints.append(GGUF)
     return list(await asyncio.gather(*(_asked(services, endpoint) for endpoint in endpoints)))
 
 
@@ -56,7 +61,9 @@ async def _asked(services: Services, endpoint: Endpoint) -> Form:
         "models": [],
     }
     try:
-        await services.endpoints.provider(ModelRef(endpoint.name, ""))  # a command for its key has a limit of its own
+        if endpoint != GGUF:
+            # A command for its key has a limit of its own.
+            await services.endpoints.provider(ModelRef(endpoint.name, ""))
         async with asyncio.timeout(DEADLINE):
             cards = await services.endpoints.models(endpoint)
     except TuiChatError as error:
