@@ -10,7 +10,9 @@ from tui_chat.core.settings import Endpoint
 from tui_chat.services.reaching import Reach, reach
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/", re.IGNORECASE)
-_OPERATION = re.compile(r"/(?:chat/completions|completions|messages|models|api/(?:chat|tags|generate))/*$")
+_OPERATION = re.compile(
+    r"/(?:chat/completions|completions|messages(?:/count_tokens)?|models(?:/[\w.-]+:\w+)?|api/(?:chat|tags|show|generate))/*$"
+)
 
 
 def repaired(text: str) -> str:
