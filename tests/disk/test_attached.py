@@ -39,7 +39,7 @@ def test_a_file_is_read_from_here_from_home_and_from_anywhere(folder: Path) -> N
 
 
 @posix
-def test_what_is_no_file_is_refused_in_words_and_without_waiting(folder: Path) -> None:
+def test_what_is_no_file_is_refused_in_words_and_without_waiting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo("pipe")
     Path("loop").symlink_to("loop")
     Path("nowhere").symlink_to("gone.md")
@@ -51,8 +51,10 @@ def test_what_is_no_file_is_refused_in_words_and_without_waiting(folder: Path) -
         assert caught.value.hint or path == "empty.md"
         return str(caught.value)
 
-    assert "pipe is not a regular file." == refusal("pipe")
-    assert "null is not a regular file." == refusal("/dev/null")
+    with monkeypatch.context() as patch:  # opening a device may already do something
+        patch.setattr(os, "open", lambda *_: pytest.fail("It was opened."))
+        assert "pipe is not a regular file." == refusal("pipe")
+        assert "null is not a regular file." == refusal("/dev/null")
     assert "here is a folder." == refusal(str(folder))
     assert refusal("loop").startswith("loop could not be read (")
     assert "empty.md is empty." == refusal("empty.md")

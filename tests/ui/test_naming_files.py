@@ -364,3 +364,13 @@ async def test_a_drop_that_was_sent_or_changed_is_not_taken_back() -> None:
         assert not changed
         assert ["/tmp/a.md"] == app.submitted
         assert ["/tmp/a.md", "/tmp/b.md"] == app.dropped
+
+
+async def test_a_drop_that_may_stand_in_two_places_is_left_where_it_is() -> None:
+    app = NamingApp()
+    async with app.run_test() as pilot:
+        await paste(pilot, "/tmp/a.md")
+        app.prompt.load_text("see /tmp/a.md and /tmp/a.md")
+
+        assert not app.prompt.take_back("/tmp/a.md")
+        assert "see /tmp/a.md and /tmp/a.md" == app.prompt.text
