@@ -178,11 +178,14 @@ class AttachScreen(ModalScreen[None]):
             self._chosen = max(0, min(last, (-1 if self._chosen is None else self._chosen) + step))
             self.names.highlighted = self._chosen
 
-    def action_complete(self) -> None:
+    @work(group="complete", exclusive=True)
+    async def action_complete(self) -> None:
         """Take the highlighted name over, the first where none is; without names go on to the files."""
-        if self._found:
-            self._take_over(self._found[self._chosen or 0])
-        else:
+        begun = self.field.value
+        found = self._found if self._begun == begun else await self._complete(begun)
+        if found and self.field.value == begun:
+            self._take_over(found[min(self._chosen or 0, len(found) - 1)])
+        elif not found:
             self.action_focus_files()
 
     def _take_over(self, name: Completion) -> None:
