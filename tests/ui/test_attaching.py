@@ -367,12 +367,16 @@ async def test_the_plan_and_the_memory_screen_count_the_files(provider: Scripted
 async def test_on_a_small_screen_chips_take_two_lines_and_say_what_they_leave_out(provider: ScriptedProvider) -> None:
     files = [attached(f"{number}", name=f"a rather long file name, number {number}.txt") for number in range(6)]
     async with World(provider).app(size=(60, 20)) as chat:
-        await hold(chat, *files, attached(b"%PDF-1.7 x", "application/pdf", "paper.pdf"))
         chips = chat.screen.query_one(Chips)
+        await hold(chat, files[0], picture())
+        assert ".txt · 1 byte ×" in chat.seen()
+        assert "📎 photo.png · 37×21 · 73 bytes ×" in chat.seen()
+        await hold(chat, *files[1:], attached(b"%PDF-1.7 x", "application/pdf", "paper.pdf"))
+        text = chat.seen()
 
         assert 2 == chips.size.height
-        assert "+6 more, 1 not sent" in chat.seen()
-        assert ".txt · 1 byte ×" in chat.seen()
+        assert "📎 a rather long file….txt ×  📎 photo.png ×" in text
+        assert "+5 more, 1 not sent" in text
         assert chat.screen.prompt.region.bottom <= 20
 
 

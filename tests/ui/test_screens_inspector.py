@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
+from tests.attached import picture
 from tests.ui.reading import lines_of, seen, strips_of
 from tests.ui.screen_fakes import SMALL, USUAL, Host, burst, settle, words
 from tui_chat.core.clean import clean
@@ -409,6 +411,40 @@ async def test_ten_megabytes_are_shown_in_part_at_once_and_say_so() -> None:
         assert slowest < 3.0  # cutting all of it by characters' widths takes longer
         assert view.shown == "漢字" * (inspector_raw.MOST_SHOWN // 2)
         assert "… 2,400,000 more characters are not shown. y copies all." in seen(app)
+
+
+async def test_an_image_in_the_body_is_shortened_for_the_eye_and_says_so_but_is_copied_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clipboard, "programs", lambda environ, platform: [])
+    images = [base64.b64encode(bytes([number, 200]) * 20_000).decode() for number in range(2)]
+    url = f"data:image/png;base64,{images[0]}"
+    raw = json.dumps({"a": [url, 'text "é" ' * 900, images[1]], "b": 1}, ensure_ascii=False).encode()
+    note = "…base64, {}, shortened here for the eye: y copies all of it…"
+    expected = raw.decode().replace(url, url[:40] + note.format("40.0 kB"))
+    expected = expected.replace(images[1], images[1][:40] + note.format("40.0 kB"))
+    async with inspected(an_inspection(raw=raw)) as (app, pilot):
+        await burst(pilot, "2", "y")
+        await app.workers.wait_for_complete()
+        await settle(pilot)
+
+        assert expected == app.screen.query_one(RawRequest).shown
+        assert raw.decode() == app.clipboard
+
+
+@given(st.lists(st.text(alphabet=st.sampled_from('aé漢 "\\\n'), max_size=30), max_size=30), st.integers(1, 400))
+@settings(max_examples=50, deadline=None)
+def test_nothing_but_long_base64_is_shortened(texts: list[str], times: int) -> None:
+    raw = json.dumps({"texts": [f"{each} " * times for each in texts]}, ensure_ascii=False).encode()
+
+    assert (raw.decode(), 0) == inspector_raw.for_the_eye(raw)
+
+
+async def test_an_entry_names_the_images_that_go_with_it() -> None:
+    plan = a_plan(["one", "two"], sent=2)
+    payload = (*plan.payload[:-1], replace(plan.payload[-1], images=(picture(name="a[b]\x1b.png"),)))
+    async with inspected(an_inspection(("one", "two"), plan=replace(plan, payload=payload), raw=b"{}")) as (app, _):
+        assert listed(app)[-1].endswith("And now? 📎 a[b]\ufffd.png")
 
 
 async def test_another_width_keeps_the_place_in_the_body(monkeypatch: pytest.MonkeyPatch) -> None:

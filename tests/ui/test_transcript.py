@@ -16,6 +16,7 @@ from textual.message import Message as Event
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from tests.attached import attached, picture
 from tui_chat.core.context import ContextPlan, Entry, Kind, Reason, TokenBudget, Totals
 from tui_chat.core.errors import StoreFailed
 from tui_chat.core.headers import header_of
@@ -231,6 +232,38 @@ async def test_every_theme_can_be_painted(theme: str) -> None:
         await pilot.pause(0.1)
 
         assert any("line 7.0" in line for line in app.seen())
+
+
+async def test_files_of_a_message_are_lines_below_its_text_that_no_copy_has_and_every_height_counts() -> None:
+    files = (attached("x" * 12_345), attached("%PDF", "application/pdf", "[b]a\x1b\u202e.pdf"), picture())
+    messages = [message(0, "Look.", parts=files), message(1, "Seen."), message(2, "", parts=files[:1])]
+    unloaded = [replace(each, parts=tuple(part.unloaded() for part in each.parts)) for each in messages]
+    bodies = {each.id: Body(each.text, each.parts) for each in unloaded}
+    async with viewing([]) as (app, pilot, store):
+        app.transcript.show([header_of(each) for each in messages], store.fetch, bodies=bodies)
+        await pilot.pause()
+        drawn = list(app.transcript.rows.heights)
+        text = "\n".join(app.texts())
+        app.transcript.rows.forget_heights(app.transcript.text_width)
+        app.transcript.select_message(0)
+
+        assert "Look.\n📎 notes.txt · 12.3 kB\n📎 [b]a\ufffd.pdf · 4 bytes\n📎 photo.png · 73 bytes\n" in text
+        assert drawn == list(app.transcript.rows.heights)
+        assert [] == store.asked
+        selection = app.transcript.text_selection
+        assert selection is not None
+        copied = app.transcript.get_selection(selection)
+        assert copied is not None
+        assert "Look." == copied[0].strip()
+
+
+async def test_an_added_message_is_held_without_the_data_of_its_files() -> None:
+    async with viewing([]) as (app, _, _store):
+        app.transcript.add(message(0, "Look.", parts=(picture(),)))
+
+        body = app.transcript._bodies.get("m0")
+        assert body is not None
+        assert (picture().unloaded(),) == body.parts
 
 
 # -- opening and texts that come later

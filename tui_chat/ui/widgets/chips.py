@@ -17,7 +17,8 @@ from tui_chat.ui.widgets.file_words import file_words, is_sendable
 
 MOST_LINES = 2
 _WIDEST = 48
-"""Cells of one chip, where there is room for others."""
+_WIDEST_SHORT = 28
+"""Cells of one chip, and of one that says no size."""
 
 _MOST = 20
 """More never have room."""
@@ -103,17 +104,19 @@ class Chips(Widget):
         self.post_message(self.ListWanted())
 
     def _placed(self) -> list[_Chip]:
-        """As many as fit, and one that counts the rest."""
+        """All of them in full, else as many short ones as fit, and one that counts the rest."""
         width = self.content_size.width or self.container_size.width - 2
-        for shown in range(min(len(self._files), _MOST), 0, -1):
-            placed = self._flow(shown, width)
+        most = min(len(self._files), _MOST)
+        for shown, short in ((most, False), *((number, True) for number in range(most, 0, -1))):
+            placed = self._flow(shown, width, short=short)
             if placed[-1].line < MOST_LINES:
                 return placed
-        return self._flow(0, width)
+        return self._flow(0, width, short=True)
 
-    def _flow(self, shown: int, width: int) -> list[_Chip]:
+    def _flow(self, shown: int, width: int, *, short: bool) -> list[_Chip]:
         """The first so many, and how many more there are, broken into lines of so many cells."""
-        texts = [(self._text(each, width), self._is_sent(each), each) for each in self._files[:shown]]
+        widest = min(_WIDEST_SHORT if short else _WIDEST, width)
+        texts = [(self._text(each, widest, short=short), self._is_sent(each), each) for each in self._files[:shown]]
         rest = self._files[shown:]
         placed: list[_Chip] = []
         line = column = 0
@@ -126,10 +129,10 @@ class Chips(Widget):
             column = start + cell_len(text)
         return placed
 
-    def _text(self, file: Attachment, width: int) -> str:
+    def _text(self, file: Attachment, width: int, *, short: bool) -> str:
         more = "" if self._is_sent(file) else _NOT_SENT
         cross = "" if self._fixed else _CROSS
-        return file_words(file, min(_WIDEST, width) - len(cross), more=more) + cross
+        return file_words(file, width - len(cross), more=more, short=short) + cross
 
     def _more(self, rest: Sequence[Attachment], shown: int) -> tuple[str, bool, Attachment | None]:
         unsent = sum(not self._is_sent(each) for each in rest)

@@ -31,10 +31,13 @@ def name_words(attachment: Attachment, width: int) -> str:
     return set_cell_size(stem or name, room).rstrip() + end
 
 
-def file_words(attachment: Attachment, width: int, *, more: str = "") -> str:
-    """``📎 notes.txt · 12.3 kB`` in about so many cells, an image that is at hand with its pixels, then ``more``."""
-    rest = f" · {size_words(attachment.size)}{more}"
-    if is_image(attachment) and attachment.is_loaded and (image := image_of(attachment)) is not None:
+def file_words(attachment: Attachment, width: int, *, more: str = "", short: bool = False) -> str:
+    """``📎 notes.txt · 12.3 kB`` in about so many cells, an image that is at hand with its pixels, then ``more``.
+
+    One that is ``short`` says no size.
+    """
+    rest = more if short else f" · {size_words(attachment.size)}{more}"
+    if not short and is_image(attachment) and attachment.is_loaded and (image := image_of(attachment)) is not None:
         rest = f" · {image.width}×{image.height}{rest}"
     return f"{CLIP} {name_words(attachment, max(4, width - cell_len(rest) - cell_len(CLIP) - 1))}{rest}"
 
