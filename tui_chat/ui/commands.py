@@ -20,6 +20,7 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("Choose the model", "Which model answers, and where it is", "choose_model"),
     ("System prompt", "What the model is told before everything else", "system_prompt"),
     ("What the model remembers", "Window, everything, summary or retrieval, and what each would send", "memory"),
+    ("Sampling", "Temperature and the like, for this conversation; none is sent that is not set", "sampling"),
     ("Summary of this conversation", "Read, edit or make anew what stands for older messages", "summary"),
     ("Keep this conversation on this computer", "Only local models answer in it; again: any", "toggle_staying"),
     ("Inspect the next request", "What exactly would be sent, what not, and why", "inspect"),

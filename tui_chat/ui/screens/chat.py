@@ -9,10 +9,11 @@ from tui_chat.ui.screens.conversation_actions import ConversationActions
 from tui_chat.ui.screens.dialogs import Dialogs
 from tui_chat.ui.screens.inspecting import Inspecting
 from tui_chat.ui.screens.message_actions import MessageActions
+from tui_chat.ui.screens.sampling_actions import SamplingActions
 from tui_chat.ui.screens.turns import Turns
 
 
-class ChatScreen(Turns, Attaching, ConversationActions, MessageActions, Dialogs, Inspecting):
+class ChatScreen(Turns, Attaching, ConversationActions, MessageActions, Dialogs, Inspecting, SamplingActions):
     """The shell (``chat_shell``), what it shows (``showing``), and its actions, a file for each kind.
 
     Its looks are in ``chat.tcss``, which the app loads: Textual loads none for a default screen.
