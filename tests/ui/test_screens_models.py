@@ -23,6 +23,7 @@ from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.providers.connect import HttpProviders
 from tui_chat.providers.refusals import Complaint, Speaker, refusal
+from tui_chat.services.endpoints import GUIDE_MODEL
 from tui_chat.ui.forms import Field
 from tui_chat.ui.screens.address_repair import repaired
 from tui_chat.ui.screens.dialect_field import DialectField
@@ -105,6 +106,20 @@ async def test_enter_takes_the_current_model_and_down_the_next() -> None:
         assert [MINI] == app.results
 
 
+async def test_who_has_only_the_guide_so_far_stands_on_a_model_and_enter_takes_it() -> None:
+    async with listed(world(OPENAI), GUIDE_MODEL) as (app, pilot):
+        await burst(pilot, "enter")
+
+        assert [LARGE] == app.results
+
+
+async def test_who_has_only_the_guide_so_far_stands_on_the_server_that_was_found() -> None:
+    async with listed(world(found=(OLLAMA,)), GUIDE_MODEL) as (app, pilot):
+        await burst(pilot, "enter")
+
+        assert "Use Ollama at 127.0.0.1:11434?" in seen(app)
+
+
 async def test_typing_narrows_the_list_and_enter_chooses() -> None:
     async with listed(world(OPENAI, HOME), LARGE) as (app, pilot):
         await burst(pilot, *"minx", "backspace", "i")
@@ -171,7 +186,7 @@ async def test_an_address_from_the_environment_is_contacted_only_after_a_yes() -
     async with listed(here) as (app, pilot):
         assert "Confirm 10.0.0.4:11434 first" in seen(app)
         assert not any(endpoint.name == "ollama" for endpoint, _ in here.shelf.opened)
-        await burst(pilot, "up", "enter")
+        await burst(pilot, "enter")
         assert "Send to 10.0.0.4:11434?" in seen(app)
         await burst(pilot, "y")
         await settle(pilot)
@@ -309,7 +324,7 @@ async def test_a_command_of_the_settings_file_is_run_only_after_a_yes(tmp_path: 
     here.shelf.answers["work"] = CARDS
     async with listed(here) as (app, pilot):
         assert "Confirm it first: its key comes from a command" in words(app)
-        await burst(pilot, "up", "enter")
+        await burst(pilot, "enter")
         assert "Run a command for the key of work?" in seen(app)
         assert f"tee {ran}" in "".join(words(app).split(" ")).replace("tee", "tee ")
         await burst(pilot, "n")
@@ -326,7 +341,7 @@ async def test_a_command_of_the_settings_file_is_run_only_after_a_yes(tmp_path: 
 async def test_an_endpoint_with_an_unconfirmed_command_can_be_changed(tmp_path: Path) -> None:
     work, ran = with_command(tmp_path)
     async with listed(world(work)) as (app, pilot):
-        await burst(pilot, "up", "f2")
+        await burst(pilot, "f2")
         await settle(pilot)
 
         assert "Endpoint work" in seen(app)

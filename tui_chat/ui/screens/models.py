@@ -17,7 +17,7 @@ from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer
 from tui_chat.core.settings import Endpoint
-from tui_chat.services.endpoints import GGUF, EndpointService
+from tui_chat.services.endpoints import GGUF, GUIDE_MODEL, EndpointService
 from tui_chat.ui.forms import AskScreen, Card, Choices, ListFilter, Pick, Said
 from tui_chat.ui.screens.endpoint_form import EndpointForm
 from tui_chat.ui.screens.model_rows import (
@@ -164,18 +164,15 @@ class ModelScreen(ModalScreen[ModelRef | None]):
         return self._rows[place].choice if place is not None and place < len(self._rows) else None
 
     def _place_of(self, before: Choice | None) -> int | None:
-        """Where to stand: where the person went, else on what was just added, the current model, the first model."""
+        """Where to stand: where the person went, else on what was just added, the current model, what answers best."""
         choices = [row.choice for row in self._rows]
         for wanted in (before if self.filter.moved else None, self._added):
             if wanted is not None and wanted in choices:
                 return choices.index(wanted)
-        models = [place for place, choice in enumerate(choices) if isinstance(choice, Use)]
-        for place, choice in enumerate(choices):
-            if isinstance(choice, Use) and choice.model == self._current:
-                return place
-        if models or self._is_asking:
-            return models[0] if models else None
-        return next((place for place, choice in enumerate(choices) if choice is not None), None)
+        ranks = [(_rank(choice, self._current), place) for place, choice in enumerate(choices)]
+        rank, place = min(ranks, default=(_LAST, 0))
+        # Until all have said what they have, what only leads to a model is not stood on: the next answer may be one.
+        return None if rank == _LAST or (rank >= _LEADS and self._is_asking) else place
 
     @property
     def _is_asking(self) -> bool:
@@ -337,6 +334,27 @@ class ModelScreen(ModalScreen[ModelRef | None]):
     def action_cancel(self) -> None:
         """Choose nothing."""
         self.dismiss(None)
+
+
+_LEADS, _LAST = 4, 6
+
+
+def _rank(choice: Choice | None, current: ModelRef | None) -> int:
+    """How likely it is what the person wants: the model they have, any model, a way to one; the guide is no model."""
+    match choice:
+        case Use(model) if model == current and model != GUIDE_MODEL:
+            return 0
+        case Use(model) if model != GUIDE_MODEL:
+            return 1
+        case Consent():
+            return 2
+        case Adopt():
+            return 3
+        case Use():
+            return _LEADS
+        case None:
+            return _LAST
+    return _LEADS + 1
 
 
 def _question(endpoint: Endpoint) -> AskScreen:
