@@ -6,6 +6,7 @@ import asyncio
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual import events
@@ -127,17 +128,17 @@ async def test_nothing_of_a_large_file_is_measured_on_the_event_loop(
             return measure(measured)
 
         monkeypatch.setattr(tokens, "measure", seen_in)
-        chat.screen.prompt.insert("What failed?")
-        await paste(chat, text)
-        await chat.until(lambda: chat.screen.plan is not None and chat.screen.plan.totals.tokens > 30_000)
-        await chat.press("enter")
+        prompt = chat.screen.prompt
+        prompt.insert("What failed?")
+        prompt.post_message(events.Paste(text))
+        prompt.post_message(events.Key("enter", None))  # before anything of it was planned
         await chat.until_seen("reply 1")
         await chat.until_quiet()
 
         assert expanded("What failed?", (attached(text, name="pasted.txt"),)) == provider.sent[0].payload[0].content
         assert threads
         assert threading.get_ident() not in threads
-        assert ("", []) == (chat.screen.prompt.draft, names(chat))
+        assert ("", []) == (prompt.draft, names(chat))
 
 
 # -- what is dropped or named ------------------------------------------------------------------------
@@ -262,6 +263,31 @@ async def test_a_prompt_that_cannot_be_saved_comes_back_with_its_files(
         assert ("Look.", ["notes.txt", "photo.png"]) == (chat.screen.prompt.draft, names(chat))
         assert ["notes.txt", "photo.png"] == await kept(chat)
         assert [] == provider.sent
+
+
+async def test_what_is_attached_while_a_prompt_is_saved_is_kept_beside_it_and_after_it(
+    provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World(provider).app() as chat:
+        store, gate = chat.services.chat._store, asyncio.Event()
+        add_prompt = store.add_prompt
+
+        async def held(*given: Any, **more: Any) -> None:
+            await gate.wait()
+            await add_prompt(*given, **more)
+
+        monkeypatch.setattr(store, "add_prompt", held)
+        await hold(chat, NOTES)
+        await chat.send("Look.")
+        await hold(chat, picture())
+        meanwhile = await kept(chat)
+        gate.set()
+        await chat.until_seen("reply 1")
+        await chat.until_quiet()
+        await chat.screen.save_draft()
+
+        assert ["notes.txt", "photo.png"] == meanwhile
+        assert ["photo.png"] == names(chat) == await kept(chat)
 
 
 async def test_prompts_in_the_queue_carry_their_files_and_what_comes_later_stays() -> None:
