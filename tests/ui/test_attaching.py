@@ -22,6 +22,7 @@ from tui_chat.core.errors import StoreFailed
 from tui_chat.core.models import Attachment
 from tui_chat.core.ports import ModelCard
 from tui_chat.core.settings import Endpoint
+from tui_chat.services.planning import Options
 from tui_chat.ui.screens.attach import AttachScreen
 from tui_chat.ui.widgets.chips import Chips
 
@@ -59,6 +60,13 @@ async def hold(chat: Chat, *files: Attachment) -> None:
 async def kept(chat: Chat) -> list[str]:
     """What kill -9 would leave of them."""
     return [each.name for each in await chat.services.library.draft_attachments(chat.screen.shown.id)]
+
+
+async def until_kept(chat: Chat, *names: str) -> None:
+    """Let the app go on until kill -9 would leave these."""
+    async with asyncio.timeout(20):
+        while await kept(chat) != [*names]:
+            await chat.pilot.pause(0.01)
 
 
 def file_at(folder: Path, name: str, data: bytes | str) -> Path:
@@ -134,6 +142,8 @@ async def test_nothing_of_a_large_file_is_measured_on_the_event_loop(
         prompt.post_message(events.Key("enter", None))  # before anything of it was planned
         await chat.until_seen("reply 1")
         await chat.until_quiet()
+        other = Options(attachments=(attached(f"{text} and more"),))
+        assert chat.screen.must_ask(chat.screen.shown, (), "And this?", other)
 
         assert expanded("What failed?", (attached(text, name="pasted.txt"),)) == provider.sent[0].payload[0].content
         assert threads
@@ -265,8 +275,9 @@ async def test_a_prompt_that_cannot_be_saved_comes_back_with_its_files(
         assert [] == provider.sent
 
 
+@pytest.mark.parametrize("files", [(), (NOTES,)])
 async def test_what_is_attached_while_a_prompt_is_saved_is_kept_beside_it_and_after_it(
-    provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+    provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch, files: tuple[Attachment, ...]
 ) -> None:
     async with World(provider).app() as chat:
         store, gate = chat.services.chat._store, asyncio.Event()
@@ -277,17 +288,17 @@ async def test_what_is_attached_while_a_prompt_is_saved_is_kept_beside_it_and_af
             await add_prompt(*given, **more)
 
         monkeypatch.setattr(store, "add_prompt", held)
-        await hold(chat, NOTES)
+        await hold(chat, *files)
         await chat.send("Look.")
         await hold(chat, picture())
         meanwhile = await kept(chat)
         gate.set()
         await chat.until_seen("reply 1")
         await chat.until_quiet()
-        await chat.screen.save_draft()
 
-        assert ["notes.txt", "photo.png"] == meanwhile
-        assert ["photo.png"] == names(chat) == await kept(chat)
+        assert [*(each.name for each in files), "photo.png"] == meanwhile
+        assert ["photo.png"] == names(chat)
+        await until_kept(chat, "photo.png")
 
 
 async def test_prompts_in_the_queue_carry_their_files_and_what_comes_later_stays() -> None:
@@ -307,9 +318,7 @@ async def test_prompts_in_the_queue_carry_their_files_and_what_comes_later_stays
 
         assert expanded("two", (NOTES,)) == gated.sent[1].payload[-1].content
         assert ["photo.png"] == names(chat)
-        async with asyncio.timeout(20):
-            while await kept(chat) != ["photo.png"]:
-                await chat.pilot.pause(0.01)
+        await until_kept(chat, "photo.png")
 
 
 async def test_an_edit_shows_the_files_that_go_with_it_and_leaves_the_drafts_alone(
