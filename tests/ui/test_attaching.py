@@ -336,6 +336,9 @@ async def test_an_edit_shows_the_files_that_go_with_it_and_leaves_the_drafts_alo
         assert "×" not in chat.seen().split("Editing")[1]
         await chat.press("backspace", "f6")
         await chat.until_seen("goes with the files of its message")
+        await chat.press("ctrl+n", "alt+down")
+        await chat.until_seen("Editing an earlier message")
+        assert ["notes.txt"] == names(chat)
         await chat.press("enter")
         await chat.until_seen("reply 2")
         await chat.until_quiet()
@@ -477,3 +480,43 @@ async def test_the_dialog_attaches_by_path_says_what_is_wrong_and_removes(
         assert [] == names(chat)
         await chat.press("escape", "f8")
         await chat.until(lambda: names(chat) == ["notes.txt"])
+
+
+# -- what has no file, or no text ----------------------------------------------------------------------------
+
+
+async def test_a_message_of_files_alone_has_no_text_to_copy_and_a_large_paste_into_an_edit_is_its_text(
+    provider: ScriptedProvider,
+) -> None:
+    async with a_world(provider, window=100_000).app() as chat:
+        await hold(chat, NOTES)
+        await chat.press("enter")
+        await chat.until_seen("reply 1")
+        await chat.until_quiet()
+        await chat.press("escape", "g", "y")
+        await chat.until_seen("There is no text in this message.")
+        await chat.press("e")
+        await chat.until_seen("Editing an earlier message")
+        await paste(chat, BIG)
+        assert ["notes.txt"] == names(chat)
+        await chat.press("enter")
+        await chat.until_seen("reply 2")
+
+        assert expanded(BIG, (NOTES,)) == provider.sent[1].payload[0].content
+
+
+async def test_what_is_pasted_before_the_history_is_open_is_kept_with_the_draft_that_it_meets(
+    provider: ScriptedProvider,
+) -> None:
+    world = World(provider)
+    async with world.app() as chat:
+        await hold(chat, NOTES)
+        services = chat.services
+        await chat.screen.close_history()
+        assert [] == names(chat)
+        await paste(chat, BIG)
+        assert ["pasted.txt"] == names(chat)
+        await chat.screen.open_history(services, None)
+
+        assert ["notes.txt", "pasted.txt"] == names(chat)
+        await until_kept(chat, "notes.txt", "pasted.txt")

@@ -14,6 +14,7 @@ from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import Attachment
 from tui_chat.services.program import Services
 from tui_chat.ui.screens.chat_shell import reporting
+from tui_chat.ui.screens.in_order import Step
 from tui_chat.ui.screens.showing import Showing
 from tui_chat.ui.shown import Shown
 from tui_chat.ui.widgets.chips import Chips
@@ -52,7 +53,7 @@ class Attaching(Showing):
                 for path in paths:
                     await self._read_and_hold(partial(services.files.read, path), services, shown)
 
-        self.in_order.add(look)
+        self._behind(look)
 
     @on(PromptInput.FileNamed)
     def _attach_named(self, event: PromptInput.FileNamed) -> None:
@@ -72,9 +73,12 @@ class Attaching(Showing):
 
     def _attach_behind(self, make: Callable[[], Awaitable[Attachment]]) -> None:
         """Attach it behind what is being attached."""
+        self._behind(partial(self._read_and_hold, make, self.services, self.shown))
+
+    def _behind(self, step: Step) -> None:
         if not self.in_order.busy:
             self.could_not_attach = False
-        self.in_order.add(partial(self._read_and_hold, make, self.services, self.shown))
+        self.in_order.add(step)
 
     async def _read_and_hold(
         self, make: Callable[[], Awaitable[Attachment]], services: Services | None, shown: Shown

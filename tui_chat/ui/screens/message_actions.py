@@ -67,6 +67,8 @@ class MessageActions(Showing):
         text = await self._current_text()
         if text:
             await self._copy(text)
+        elif text is not None:
+            self.say("There is no text in this message.")
 
     async def action_copy_code(self) -> None:
         """Copy the code block that is nearest, as source."""
