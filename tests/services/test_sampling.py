@@ -11,6 +11,7 @@ from tests.fakes import ScriptedProvider, answer
 from tests.samplings import ALL
 from tests.services.conftest import MODEL, Bench, MakeBench, Watcher
 from tui_chat.core.context import ContextPlan
+from tui_chat.core.digest import plan_of
 from tui_chat.core.errors import ServerFailed, StoreFailed
 from tui_chat.core.events import Delta, Finished, ParameterDropped, PlanReady, TextDelta, UsageReported
 from tui_chat.core.models import Conversation, ModelRef, Status, Usage
@@ -97,6 +98,8 @@ async def test_a_refused_one_is_said_beside_the_reply_and_left_out_from_then_on(
     assert [WARM, Sampling(top_p=0.9)] == [plan.sampling for plan in provider.sent]
     assert (REFUSED,) == provider.sent[-1].unsampled
     assert None is second.reply.error
+    kept = plan_of(await made.store.digest(first.reply.id) or "")
+    assert (Sampling(top_p=0.9), (REFUSED,)) == (kept.sampling, kept.unsampled)
 
 
 async def test_it_is_remembered_for_that_model_and_value_only(bench: MakeBench) -> None:

@@ -20,8 +20,10 @@ from tests.attached import attached, picture
 from tui_chat.core.context import ContextPlan, Entry, Kind, Reason, TokenBudget, Totals
 from tui_chat.core.errors import StoreFailed
 from tui_chat.core.headers import header_of
-from tui_chat.core.models import Message, ModelRef, Role, Status, Thinking
+from tui_chat.core.models import Attachment, Message, ModelRef, Role, Status, Thinking
 from tui_chat.core.ports import Body
+from tui_chat.core.sentences import CUT_OFF
+from tui_chat.services.replies import attachments_of
 from tui_chat.ui.markdown import Line, fences
 from tui_chat.ui.widgets import transcript as transcript_module
 from tui_chat.ui.widgets.transcript import Transcript
@@ -181,7 +183,21 @@ async def test_a_failed_reply_says_so_and_how_to_go_on_beside_its_text() -> None
         lines = app.seen()
 
         assert "failed" in lines[3]
-        assert ["▌ half an ans", "▌", "▌ ✗ The server [/hung] up. · r tries again"] == lines[4:7]
+        said = "▌ ✗ The server [/hung] up. · r tries again, m asks for the"
+        assert ["▌ half an ans", "▌", said, "▌ rest"] == lines[4:8]
+
+
+async def test_where_nothing_arrived_there_is_no_rest_to_ask_for() -> None:
+    failed = replace(message(1, status=Status.FAILED, error="The server hung up."), text="")
+    async with viewing([message(0), failed]) as (app, _, _):
+        assert "▌ ✗ The server hung up. · r tries again" in app.seen()
+
+
+async def test_what_is_said_beside_a_whole_reply_is_no_failure_and_one_cut_off_has_more() -> None:
+    noted = [message(1, "Yes.", error="m takes no seed 7."), message(2, "Half", error=f"{CUT_OFF} m takes no seed 7.")]
+    async with viewing([message(0), *noted], size=(100, 20)) as (app, _, _):
+        assert "▌ ! m takes no seed 7." in app.seen()
+        assert f"▌ ! {CUT_OFF} m takes no seed 7. · m asks for the rest" in app.seen()
 
 
 @pytest.mark.parametrize(
@@ -237,8 +253,7 @@ async def test_every_theme_can_be_painted(theme: str) -> None:
 async def test_files_of_a_message_are_lines_below_its_text_that_no_copy_has_and_every_height_counts() -> None:
     files = (attached("x" * 12_345), attached("%PDF", "application/pdf", "[b]a\x1b\u202e.pdf"), picture())
     messages = [message(0, "Look.", parts=files), message(1, "Seen."), message(2, "", parts=files[:1])]
-    unloaded = [replace(each, parts=tuple(part.unloaded() for part in each.parts)) for each in messages]
-    bodies = {each.id: Body(each.text, each.parts) for each in unloaded}
+    bodies = {each.id: Body(each.text, tuple(map(Attachment.unloaded, attachments_of(each)))) for each in messages}
     async with viewing([]) as (app, pilot, store):
         app.transcript.show([header_of(each) for each in messages], store.fetch, bodies=bodies)
         await pilot.pause()
@@ -525,7 +540,7 @@ async def test_what_was_settled_differently_from_what_arrived_is_drawn_again() -
         app.transcript.settle(message(1, "Other text"), error="It broke.")
         await pilot.pause()
 
-        assert ["▌ Other text", "▌", "▌ ✗ It broke. · r tries again"] == app.seen()[4:7]
+        assert ["▌ Other text", "▌", "▌ ! It broke."] == app.seen()[4:7]
 
 
 async def test_thinking_that_arrives_shows_its_newest_words_in_one_line() -> None:

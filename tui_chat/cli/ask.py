@@ -132,8 +132,9 @@ class Turn:
             case ReplyStarted(reply):
                 self.reply = reply
             case PlanReady(plan):
+                if self.plan is None:  # it comes again where the model refuses a parameter
+                    print_warnings(plan)
                 self.plan = plan
-                print_warnings(plan)
             case TextDelta(text):
                 self._print(text)
             case RetryScheduled(seconds, reason):

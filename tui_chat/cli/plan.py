@@ -14,7 +14,7 @@ from tui_chat.core.context import ContextPlan, Entry, Kind
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import clean_surrogates
 from tui_chat.core.plan_json import plan_to_json
-from tui_chat.core.sentences import budget_sentence, error_sentence, gauge_sentence, warning_sentence
+from tui_chat.core.sentences import budget_sentence, error_sentence, gauge_sentence, sampling_sentence, warning_sentence
 from tui_chat.services.planning import Options
 from tui_chat.services.program import Services
 
@@ -110,6 +110,8 @@ def _print(made: ContextPlan) -> None:
         output.line(_row(place, sent, entry.reason, entry.role, f"{entry.tokens:,}", _name(entry, titles)))
     output.line(f"{made.strategy}: {gauge_sentence(made)}")
     output.line(budget_sentence(made))
+    if parameters := sampling_sentence(made):
+        output.line(f"Parameters: {parameters}")
     for warning in made.warnings:
         output.line(warning_sentence(warning))
     if made.error is not None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from tui_chat.core.context import ContextPlan, Entry, Kind, Limit, PlanError, Reason, TokenBudget, Totals, Warning
 from tui_chat.core.models import MessageHeader, Role
+from tui_chat.core.sampling import LeftOut, sampling_of
 from tui_chat.core.tokens import MESSAGE_TOKENS
 
 _VERSION = 1
@@ -36,6 +37,8 @@ def digest_of(plan: ContextPlan) -> str:
             "entries": [_kept(list(group)) for group in _runs(plan.entries)],
             "warnings": [[getattr(each, name) for name in _WARNING] for each in plan.warnings],
             "takes_images": plan.takes_images,
+            "sampling": dict(plan.sampling.values),
+            "unsampled": plan.unsampled,
             "error": [plan.error.code, plan.error.needed, plan.error.room, plan.error.parts] if plan.error else None,
         },
         separators=(",", ":"),
@@ -61,6 +64,8 @@ def plan_of(digest: str, branch: Sequence[MessageHeader] = ()) -> ContextPlan:
             warnings=tuple(_warning(each) for each in kept["warnings"]),
             error=None if kept["error"] is None else PlanError(*kept["error"]),
             takes_images=takes_images,
+            sampling=sampling_of(kept.get("sampling", {})),
+            unsampled=tuple(LeftOut(*each) for each in kept.get("unsampled", ())),
         )
     except (KeyError, TypeError) as error:
         raise ValueError("not a digest") from error

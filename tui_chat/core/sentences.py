@@ -24,6 +24,9 @@ EXCLUDED = "excluded"
 ATTACHMENTS = "attachment_unsupported"
 """Beside the others: these messages may be sent, their attachments are not."""
 
+CUT_OFF = "The reply was cut off at the model's length limit."
+"""Beside a reply of which there is more to be had."""
+
 _GRAVITY = (PIN_NO_ROOM, LAST_ANSWER_NOT_SENT)
 
 

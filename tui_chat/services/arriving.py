@@ -10,9 +10,10 @@ from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import Message, Part, Status, Thinking, Usage
 from tui_chat.core.ports import Body
+from tui_chat.core.sentences import CUT_OFF
 
 ENDINGS = {
-    "length": "The reply was cut off at the model's length limit.",
+    "length": CUT_OFF,
     "content_filter": "The service's content filter ended the reply.",
     "tool_calls": "The model asked for a tool; tui_chat offers it none.",
     "refusal": "The model declined to answer.",
@@ -28,6 +29,16 @@ def ending_of(finished: str | None) -> str | None:
     if finished is None or finished in ("stop", "end_turn", "eos"):
         return None
     return ENDINGS.get(finished) or f"The service ended the reply: {clean_line(finished)[:60]}."
+
+
+def _told_apart(text: str) -> tuple[str, str]:
+    """Thinking and answer where only the thinking's end is marked: some chat templates have begun it in the prompt.
+
+    The mark stands in a line of its own, outside of any code block.
+    """
+    before, closing, after = text.partition("\n</think>\n")
+    is_end = closing and "<think>" not in before and before.count("```") % 2 == 0
+    return (before, after.lstrip("\n")) if is_end else ("", text)
 
 
 @dataclass(slots=True)
@@ -49,9 +60,11 @@ class Arriving:
     @property
     def body(self) -> Body:
         """What has arrived so far."""
-        thinking = "".join(self.thinking)
+        thinking, text = "".join(self.thinking), "".join(self.pieces)
+        if not thinking:
+            thinking, text = _told_apart(text)
         parts: tuple[Part, ...] = (Thinking(thinking),) if thinking else ()
-        return Body("".join(self.pieces), parts)
+        return Body(text, parts)
 
     def ended(self, status: Status, error: TuiChatError | None) -> Message:
         """The reply as it is kept; an end that is neither an answer nor a failure stands beside the text too."""

@@ -144,7 +144,7 @@ class Replies:
             async with aclosing(provider.stream(plan, model=model.name)) as deltas:
                 async for delta in deltas:
                     if isinstance(delta, ParameterDropped):
-                        await self._drop(arriving, delta.name, model, emit)
+                        await self._drop(arriving, delta.name, model, emit, saved=saved)
                     else:
                         await self._take(arriving, delta, emit)
         except asyncio.CancelledError:
@@ -155,8 +155,9 @@ class Replies:
             raise
         if saved and arriving.usage is not None:
             await self._learn(arriving, asked, model, plan, arriving.usage.input_tokens)
-        if not any(arriving.pieces):
-            what = "The model thought, but gave no answer." if arriving.thinking else "The model gave no answer."
+        body = arriving.body
+        if not body.text:
+            what = "The model thought, but gave no answer." if body.parts else "The model gave no answer."
             raise EmptyReply(what, hint=ENDINGS.get(arriving.finished or "", "Try again, or try another model."))
 
     async def _plan(self, asked: Asked, model: ModelRef) -> ContextPlan:
@@ -177,7 +178,7 @@ class Replies:
         elif real > 0:
             await self._planning.learn(asked.conversation.id, model, plan, real)
 
-    async def _drop(self, arriving: Arriving, name: str, model: ModelRef, emit: Emit) -> None:
+    async def _drop(self, arriving: Arriving, name: str, model: ModelRef, emit: Emit, *, saved: bool) -> None:
         """The model refused a sampling parameter: say so beside the reply, show what is sent now, and remember it."""
         if arriving.plan is None or name not in arriving.plan.sampling.values:
             return
@@ -186,6 +187,8 @@ class Replies:
         with suppress(StoreFailed):
             await self._planning.remember_refused(model, dropped)
             remembered = True
+            if saved:
+                await self._store.keep_digest(arriving.reply.id, digest_of(arriving.plan))
         arriving.notes.append(dropped_sentence(model.name, dropped, remembered=remembered))
         await emit(PlanReady(arriving.plan))
 

@@ -27,6 +27,7 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("Stop the reply", "What has arrived is kept", "stop"),
     ("Ask a busy server again now", "Instead of waiting as long as it asked for", "ask_now"),
     ("Another reply", "Ask for the last reply again, in a new branch", "regenerate"),
+    ("Go on with the last reply", "Ask for the rest of one that was cut off", "go_on"),
     ("Export this conversation", "To a JSON or Markdown file", "export"),
     ("Show or hide thinking", "Fold the models' thinking", "toggle_thinking"),
     ("Show or hide the sidebar", "The list of conversations", "toggle_sidebar"),

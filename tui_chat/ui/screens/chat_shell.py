@@ -121,7 +121,7 @@ class ChatShell(Screen[None]):
                 yield ConversationList(self._fetch_rows, now=self._now, id="list")
             with Vertical(id="chat"):
                 yield Static(id="title", markup=False)
-                yield ChatTranscript(now=self._now, retry_hint="esc, then r tries again", id="transcript")
+                yield ChatTranscript(now=self._now, before_keys="esc, then ", id="transcript")
                 yield Static(id="welcome", markup=False)
                 yield Static(Content("↓ more below"), id="below", markup=False)
                 yield TruncationWarning(id="warning")

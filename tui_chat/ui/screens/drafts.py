@@ -123,10 +123,10 @@ class Drafts(ChatShell):
             self.keep_draft_now()
 
     def prompt_was_saved(self, conversation_id: str) -> None:
-        """With a prompt the history takes all the files that were kept with the draft: keep again what came since."""
+        """With a prompt the history takes all that was kept as the draft: keep again what is here."""
         if conversation_id == self.shown.id:
             self._kept = ()
-            if self.files:
+            if self.files or self.prompt.draft:
                 self.keep_draft_now()
 
     async def ensure_stored(self, shown: Shown) -> None:

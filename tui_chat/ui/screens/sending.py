@@ -67,18 +67,31 @@ class Sending(BeforeSending):
         if self.services is None:
             self._keep_unsent(text, "The history is still locked; your prompt is kept.")
             return
-        shown = self.shown
-        on_its_way = shown.id in self._asked or any(unsent.shown.id == shown.id for unsent in self.unsent)
-        replying = on_its_way or self.services.chat.is_replying(shown.id)
+        replying = self.is_replying()
         if self.edited is not None and replying:
             self._keep_unsent(text, "A reply is being written; esc stops it.")
             return
-        branch, unsent = self.planned_branch(), Unsent(shown, text, self.edited, self.going)
+        branch, unsent = self.planned_branch(), Unsent(self.shown, text, self.edited, self.going)
         self.unsent.append(unsent)
         if unsent.edited is not None:
             self._end_edit()
         elif unsent.files:
             self.hold_files(())
+        self._send_off(unsent, branch, replying=replying)
+
+    def is_replying(self) -> bool:
+        """Whether a reply is being written in the conversation on show, or a prompt of it is on its way."""
+        on_its_way = self.shown.id in self._asked or any(each.shown.id == self.shown.id for each in self.unsent)
+        return on_its_way or self.require_services().chat.is_replying(self.shown.id)
+
+    def submit_beside_draft(self, text: str) -> None:
+        """Send this as the next prompt; what is typed and attached stays for the one after it."""
+        branch, unsent = self.planned_branch(), Unsent(self.shown, text, None, ())
+        self.unsent.append(unsent)
+        self._send_off(unsent, branch, replying=False)
+
+    def _send_off(self, unsent: Unsent, branch: Sequence[MessageHeader], *, replying: bool) -> None:
+        shown, text = unsent.shown, unsent.text
         if shown.id in self._asked:
             self._asked[shown.id].append(unsent)
         # One that waits behind a reply is not asked about: nobody knows yet what will stand before it.

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 LEAST_WINDOW = 256
 """Tokens; no model's context window is smaller."""
 
+GO_ON = "Go on exactly where your last answer stopped."
+"""What is asked for the rest of a reply that was cut off."""
+
 
 class Turns(Sending):
     """One call goes down, events come up; the screen reads nothing back during a turn."""
@@ -186,6 +189,21 @@ class Turns(Sending):
             self.say("A reply is being written; esc stops it.")
             return
         self._begin_again(message_id, Options())
+
+    def action_go_on(self) -> None:
+        """Ask for the rest of the last reply, as a prompt that everybody can read; nothing is glued in silence."""
+        if self.services is None:
+            return
+        if self.is_replying():
+            self.say("A reply is being written; esc stops it.")
+        elif self.edited is not None:
+            self.say("You are editing an earlier message: esc leaves it.")
+        elif not self.shown.branch or self.shown.branch[-1].role is not Role.ASSISTANT:
+            self.say("There is no reply to go on with.")
+        elif not self.shown.branch[-1].characters:
+            self.say("Nothing of the last reply arrived: r asks for it again.")
+        else:
+            self.submit_beside_draft(GO_ON)
 
     @work(group="dialog")
     @reporting

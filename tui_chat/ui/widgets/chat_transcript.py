@@ -15,6 +15,9 @@ class ChatTranscript(Transcript):
         Binding("c", "screen.copy_code", "Copy code", id="message.copy_code", tooltip="Copy its code block"),
         Binding("e", "screen.edit_message", "Edit", id="message.edit", tooltip="Edit and send again, in a new branch"),
         Binding("r", "screen.regenerate", "Again", id="message.again", tooltip="Another reply, in a new branch"),
+        Binding(
+            "m", "screen.go_on", "More", id="message.more", tooltip="Ask for the rest of the last reply", show=False
+        ),
         Binding("left_square_bracket", "screen.branch(-1)", "‹", id="message.earlier", tooltip="The version before"),
         Binding("right_square_bracket", "screen.branch(1)", "›", id="message.later", tooltip="The next version"),
         Binding(

@@ -65,13 +65,13 @@ class Transcript(TranscriptCursor):
         self,
         *,
         now: Clock = clock.now,
-        retry_hint: str = look.RETRY_HINT,
+        before_keys: str = "",
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._now = now
-        self._retry_hint = retry_hint
+        self._before_keys = before_keys
         self._bodies = Bodies()
         self._versions: Mapping[str, tuple[int, int]] = {}
         self._queued: set[str] = set()
@@ -271,7 +271,7 @@ class Transcript(TranscriptCursor):
         return self._around(row, self._thinking_lines(body), [*render(text, self.text_width, self.inks), *files]), True
 
     def _around(self, row: int, thinking: Sequence[Line], answer: Sequence[Line]) -> list[Line]:
-        errors = look.error_lines(self.rows.headers[row], self.text_width, self.inks, self._retry_hint)
+        errors = look.error_lines(self.rows.headers[row], self.text_width, self.inks, self._before_keys)
         return [BLANK, *thinking, *answer, *([BLANK] if answer and errors else []), *errors, BLANK]
 
     def _thinking_lines(self, body: Body) -> list[Line]:

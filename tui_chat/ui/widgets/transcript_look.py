@@ -13,6 +13,7 @@ from tui_chat.core import clock
 from tui_chat.core.clean import clean, clean_line
 from tui_chat.core.clock import Millis
 from tui_chat.core.models import Attachment, MessageHeader, Part, Role, Status
+from tui_chat.core.sentences import CUT_OFF
 from tui_chat.ui.markdown import BLANK, Inks, Line, crop, wrap
 from tui_chat.ui.markdown.inks import BOLD, ITALIC
 from tui_chat.ui.widgets.file_words import file_words
@@ -22,8 +23,6 @@ NARROW = 40
 
 GUTTER = 2
 """Cells left of every line of a message."""
-
-RETRY_HINT = "r tries again"
 
 FOLD = {"fold": True}
 """What a click on the line about thinking finds in its style."""
@@ -132,13 +131,21 @@ def file_lines(parts: Sequence[Part], width: int, inks: Inks) -> list[Line]:
     return [Line((Segment(name, inks.dim),), cell_len(name), 0, None) for name in names]
 
 
-def error_lines(header: MessageHeader, width: int, inks: Inks, retry_hint: str) -> list[Line]:
-    """What went wrong, beside the text and never in it, and what to do."""
+def error_lines(header: MessageHeader, width: int, inks: Inks, before_keys: str) -> list[Line]:
+    """What went wrong, or what else is to be said of it, beside the text and never in it, and what to do.
+
+    ``before_keys`` is what must be done first for the keys to work, with a comma and a space.
+    """
     if not header.error and header.status is not Status.FAILED:
         return []
+    failed = header.status is not Status.COMPLETE
     error = clean_line(header.error or "The reply failed.")
-    hint = [(f" · {retry_hint}", inks.dim)] if retry_hint else []
-    return wrap([(f"✗ {error}", inks.error), *hint], width)
+    keys = ["r tries again"] if failed else []
+    if header.characters and (failed or error.startswith(CUT_OFF)):
+        keys.append("m asks for the rest")
+    hint = [(f" · {before_keys}{', '.join(keys)}", inks.dim)] if keys else []
+    said = (f"✗ {error}", inks.error) if failed else (f"! {error}", inks.warning)
+    return wrap([said, *hint], width)
 
 
 def waiting_lines(height: int, inks: Inks) -> list[Line]:
