@@ -81,8 +81,8 @@ def plan(
             Warning("not_searched", 34, 54, 1, why="building"),
             "34 of 54 earlier messages are not sent: the index is being built. The model cannot see them.",
         ),
-        (Warning("attachment_unsupported", 2, 54), "The attachments of 2 messages are not sent."),
-        (Warning("attachment_unsupported", 1, 54), "The attachments of a message are not sent."),
+        (Warning("attachment_unsupported", 2, 54), "Files of 2 messages are not sent."),
+        (Warning("attachment_unsupported", 1, 54), "Files of a message are not sent."),
     ],
 )
 def test_a_warning_says_how_many_of_how_many_and_since_when(warning: Warning, sentence: str) -> None:
@@ -245,9 +245,9 @@ def test_attachments_are_told_of_beside_what_is_not_sent() -> None:
 
     forms = banner_forms((window, files), time=noon)
 
-    assert forms[0].endswith("The attachments of 2 messages are not sent.")
-    assert forms[-1] == "34 not sent; 2 without attachments"
-    assert all("attachments" in form for form in forms)
+    assert forms[0].endswith("Files of 2 messages are not sent.")
+    assert forms[-1] == "34 not sent; 2 with files not sent"
+    assert all("iles" in form for form in forms)
 
 
 def test_a_summary_and_what_it_does_not_hold_add_up() -> None:

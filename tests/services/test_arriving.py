@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes import ScriptedProvider
 from tests.services.conftest import MakeBench, Watcher
-from tui_chat.core.events import Finished, TextDelta, ThinkingDelta
+from tui_chat.core.events import Delta, Finished, TextDelta, ThinkingDelta
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,9 @@ from tui_chat.core.events import Finished, TextDelta, ThinkingDelta
 async def test_thinking_of_which_only_the_end_is_marked_is_no_answer(
     bench: MakeBench, pieces: list[str], thinking: str, text: str
 ) -> None:
-    made = bench(ScriptedProvider([*(TextDelta(piece) for piece in pieces), Finished("stop")]))
+    said: list[Delta] = [TextDelta(piece) for piece in pieces]
+    said.append(Finished("stop"))
+    made = bench(ScriptedProvider(said))
     home, watcher = await made.library.new(), Watcher()
 
     await made.chat.send(home.id, "2 + 2?", watcher)
@@ -32,7 +34,7 @@ async def test_thinking_of_which_only_the_end_is_marked_is_no_answer(
 
 
 async def test_what_the_server_told_apart_is_left_as_it_is(bench: MakeBench) -> None:
-    said = [ThinkingDelta("Hm."), TextDelta("A line\n</think>\nand another."), Finished("stop")]
+    said: list[Delta] = [ThinkingDelta("Hm."), TextDelta("A line\n</think>\nand another."), Finished("stop")]
     made = bench(ScriptedProvider(said))
     home, watcher = await made.library.new(), Watcher()
 

@@ -357,7 +357,7 @@ async def test_what_would_not_be_sent_is_said_by_chip_and_warning_before_it_is(p
         await chat.until_seen("paper.pdf · 10 bytes · not sent")
         await chat.until_seen("photo.png · 37×21 · 73 bytes · not sent")
 
-        assert "The attachments of a message are not sent." in chat.seen()
+        assert "Files of a message are not sent." in chat.seen()
         assert "notes.txt · 10 bytes ×" in chat.seen()
         assert [] == provider.sent
         await chat.press("f6")

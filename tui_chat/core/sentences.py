@@ -94,7 +94,7 @@ def warning_sentence(warning: Warning, *, time: Callable[[Millis], str] = clock.
 def short_warning(warning: Warning) -> str:
     """``34 not sent``"""
     if warning.code == ATTACHMENTS:
-        return f"{warning.count:,} without attachments"
+        return f"{warning.count:,} with files not sent"
     return f"{warning.count:,} only summarised" if warning.code == "summarised" else f"{warning.count:,} not sent"
 
 
@@ -210,7 +210,7 @@ def _fact(warning: Warning) -> str:
             return f"{warning.count:,} message{' is' if one else 's are'} sent only as a summary."
         case "attachment_unsupported":
             of = "a message" if one else f"{warning.count:,} messages"
-            return f"The attachments of {of} are not sent."
+            return f"Files of {of} are not sent."
         case "not_summarised":
             return f"{_how_many(warning)} and not summarised{_NOT_SUMMARISED.get(warning.why, f' ({warning.why})')}."
         case "not_found" if warning.found:

@@ -254,13 +254,16 @@ class PlanningService:
         basis = await self.basis(conversation, options, ask=ask)
         plan = await self.look(conversation, branch, draft, basis, options, draft_id=draft_id, wait=True)
         bodies = await self._store.bodies(sent_ids(plan))
-        return with_payload(
+        contents = await self._store.contents(sent_hashes(plan, bodies))
+        # In a thread: files may be megabytes.
+        return await asyncio.to_thread(
+            with_payload,
             plan,
             system_prompt=conversation.system_prompt,
             bodies=bodies,
             draft=draft,
             draft_attachments=options.attachments,
-            contents=await self._store.contents(sent_hashes(plan, bodies)),
+            contents=contents,
         )
 
     # -- what a sent plan teaches -----------------------------------------------------------------

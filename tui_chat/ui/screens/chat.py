@@ -33,14 +33,7 @@ class ChatScreen(Turns, Attaching, ConversationActions, MessageActions, Dialogs,
         Binding("f1", "help", "Help", id="chat.help", tooltip="Help: these keys, and the guide"),
         Binding("f2", "settings", "Settings", id="chat.settings", tooltip="Settings: looks, keys, endpoints, security"),
         Binding("f3", "inspect", "Inspect", id="chat.inspect", tooltip="What exactly would be sent, what not, and why"),
-        Binding(
-            "f6",
-            "attach",
-            "Attach",
-            id="chat.attach",
-            tooltip="Attach a file, or see and remove those attached",
-            priority=True,  # the editor has a key of that name
-        ),
+        Binding("f6", "attach", "Attach", id="chat.attach", tooltip="Attach a file, or see and remove those attached"),
         Binding(
             "backspace",
             "remove_last_file",

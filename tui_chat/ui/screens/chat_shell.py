@@ -26,7 +26,7 @@ from tui_chat.core.ids import make_id
 from tui_chat.core.models import Attachment, Conversation, MessageHeader
 from tui_chat.core.ports import Body, FoundServer, ListedConversation
 from tui_chat.core.tree import Tree
-from tui_chat.services.endpoints import GUIDE_MODEL
+from tui_chat.services.endpoints import GUIDE, GUIDE_MODEL
 from tui_chat.services.planning import Options, PlanningService, is_long
 from tui_chat.services.program import Program, Services
 from tui_chat.ui.shown import ASSUMED, Shown
@@ -106,6 +106,7 @@ class ChatShell(Screen[None]):
         self._planned: str | None = None
         """The conversation that ``plan`` is of."""
         self._found: Sequence[FoundServer] | None = None
+        self._files: int | None = None
         self._plan_timer: Timer | None = None
         self._filter_timer: Timer | None = None
         self.sidebar_by_hand: bool | None = None
@@ -351,17 +352,22 @@ class ChatShell(Screen[None]):
         # Imported here: a conversation that is resumed has no use for it.
         from tui_chat.ui.welcome import welcome
 
-        model = self.services.planning.model_of(self.shown.conversation) if self.services else None
-        self.welcome.update(welcome(model, self._found))
+        services = self.services
+        model = services.planning.model_of(self.shown.conversation) if services else None
+        ready = [each for each in services.endpoints.all() if each != GUIDE] if services else []
+        self.welcome.update(welcome(model, self._found, self._files, ready))
         if model == GUIDE_MODEL and self._found is None:
             self._discover()
 
     @work(group="discover", exclusive=True)
     @reporting
     async def _discover(self) -> None:
-        """Look for model servers on this computer, to offer them."""
-        if self.services is not None:
-            self._found = await self.services.endpoints.discover()
+        """Look for model servers and model files on this computer, to offer them."""
+        services = self.services
+        if services is not None:
+            self._found = await services.endpoints.discover()
+            self._show_welcome()
+            self._files = len(await services.local.files())
             self._show_welcome()
 
     def say_problems(self) -> None:

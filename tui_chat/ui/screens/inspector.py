@@ -169,7 +169,9 @@ class InspectorScreen(ModalScreen[bool]):
 
 def _raw(inspection: Inspection) -> Iterator[Widget]:
     if inspection.raw:
-        note = f"{len(inspection.raw):,} bytes, as they are sent. {KEY_NOTE}"
+        has_images = any(each.images for each in inspection.plan.payload)
+        eye = " Images are shortened for the eye." if has_images else ""
+        note = f"{len(inspection.raw):,} bytes, as they are sent.{eye} {KEY_NOTE}"
         yield Static(plain(note), markup=False, id="note", classes="said")
         yield RawRequest(inspection.raw)
     else:

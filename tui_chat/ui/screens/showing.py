@@ -206,9 +206,16 @@ class Showing(Drafts):
         since = time.monotonic()
 
         def count() -> None:
-            self.key_bar.urgent = f"esc stop · waiting {time.monotonic() - since:.0f} s"
+            self.key_bar.urgent = f"esc stop · {self._awaited()} {time.monotonic() - since:.0f} s"
 
         self._waiting = self.set_interval(1, count)
+
+    def _awaited(self) -> str:
+        """What the reply on show is waiting for."""
+        services = self.services
+        arriving = services.chat.arriving(self.shown.id) if services else None
+        model = arriving.reply.model if arriving else None
+        return (services.endpoints.preparing(model) if services and model else "") or "waiting"
 
     def count_down(self, scheduled: RetryScheduled) -> None:
         """Say that the server is busy, and when it is asked again."""

@@ -28,11 +28,11 @@ _MARKER = "❯ "
 
 
 def _editing_bindings() -> list[Binding]:
-    """TextArea's own, each with an id for the keymap; ctrl+k is left to the screen."""
+    """TextArea's own, each with an id for the keymap; ctrl+k and f6 are left to the screen."""
     return [
         replace(binding, id=f"prompt.{binding.action.replace('(True)', '_select')}", tooltip=binding.description)
         for binding in TextArea.BINDINGS
-        if isinstance(binding, Binding) and binding.key != "ctrl+k"
+        if isinstance(binding, Binding) and binding.key not in ("ctrl+k", "f6")
     ]
 
 
