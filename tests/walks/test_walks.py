@@ -185,6 +185,23 @@ def test_with_a_model_file(computer: Computer) -> None:
     is_there_again(computer, QUESTION, "every word is scripted")
 
 
+def test_with_a_model_file_opened_inside(computer: Computer) -> None:
+    require_llama()
+    model = computer.root / "home/tiny.gguf"
+    write_model(model, "chat")
+    with past_the_recovery_code(Newcomer(computer)) as newcomer:
+        newcomer.press(MODELS).choose("open a model file")
+        newcomer.wait_for("Open a model file")
+        newcomer.write(str(model)).wait_for(f"open “{model}”")
+        newcomer.press(ENTER).is_answered_by("local  tiny")
+        newcomer.ask(QUESTION).wait_for("every word is scripted")
+        newcomer.told("a model file, opened inside")
+        assert 0 < len(descendants(newcomer.pid))
+        newcomer.leave()
+
+    is_there_again(computer, QUESTION, "every word is scripted")
+
+
 # -- with nothing ---------------------------------------------------------------------------
 
 
