@@ -15,7 +15,10 @@ from tests.fakes import ScriptedProvider
 from tests.ui.chat_app import World
 from tests.ui.reading import seen
 from tests.ui.screen_fakes import SMALL, USUAL, FakeKeys, Host, burst, settle, words
+from tests.ui.screen_fakes import World as ScreenWorld
 from tui_chat.ui import clipboard
+from tui_chat.ui.forms import Field
+from tui_chat.ui.screens.endpoint_form import EndpointForm
 from tui_chat.ui.screens.help import HelpScreen
 from tui_chat.ui.screens.links import LinkScreen, is_openable, remarks
 from tui_chat.ui.screens.recovery_code import RecoveryCodeScreen
@@ -273,3 +276,16 @@ async def test_help_follows_a_change_of_theme() -> None:
         await settle(pilot)
 
         assert first == seen(app)
+
+
+async def test_what_is_pasted_behind_the_key_that_moves_on_lands_where_it_moved_to() -> None:
+    endpoints = ScreenWorld().endpoints
+    async with shown(lambda: EndpointForm(endpoints, None)) as (app, pilot):
+        for key in "mine":
+            app.post_message(events.Key(key, key))
+        app.post_message(events.Key("enter", "\r"))
+        app.post_message(events.Paste("https://api.example.com/v1"))
+        await settle(pilot)
+
+        fields = [field.value for field in app.screen.query(Field)][:2]
+        assert ["mine", "https://api.example.com/v1"] == fields

@@ -83,7 +83,12 @@ class Field(Input):
     def _on_paste(self, event: Paste) -> None:
         event.stop()
         event.prevent_default()
-        self.insert_pasted(event.text)
+        focused = self.screen.focused
+        if isinstance(focused, Field) and focused is not self:
+            # A key before it moved on: a pasted key must not land in clear in the field before.
+            focused.post_message(Paste(event.text))
+        else:
+            self.insert_pasted(event.text)
 
     def insert_pasted(self, text: str) -> None:
         """Put the first line of a pasted text in place of what is selected."""

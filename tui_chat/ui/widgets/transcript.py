@@ -353,8 +353,13 @@ class Transcript(TranscriptCursor):
     # -- what arrives
 
     def _flush_soon(self) -> None:
-        if self._flush_timer is None:
-            self._flush_timer = self.set_timer(max(0.001, self._next_flush - time.monotonic()), self._flush)
+        if self._flush_timer is not None:
+            return
+        wait = self._next_flush - time.monotonic()
+        if wait > 0:
+            self._flush_timer = self.set_timer(wait, self._flush)
+        else:
+            self._flush()  # at once: the first word shall not wait for a timer
 
     def _flush(self) -> None:
         """Draw what has arrived, the more rarely the more it costs."""
