@@ -84,6 +84,7 @@ class World:
         self.backend = MemoryBackend()
         self.backend_missing = False
         self.model: str | None = MODEL
+        self.has_endpoint = True
         self.now: Clock = now
         self.providers = FakeProviders(provider)
 
@@ -101,7 +102,7 @@ class World:
     def add_endpoint(self) -> None:
         """Let the settings have the endpoint of the test's model."""
         program = self.program()
-        if not program.settings.endpoints:
+        if self.has_endpoint and not program.settings.endpoints:
             program.save_settings(Settings(endpoints=(Endpoint("test", "http://127.0.0.1:1/v1"),)))
 
     async def services(self) -> Services:

@@ -152,9 +152,9 @@ async def show(chat: Chat, text: str) -> None:
 
 async def test_the_first_run(picture: Picture) -> None:
     world = a_world()
-    world.model = None
+    world.model, world.has_endpoint = None, False
     async with world.app(size=(110, 30)) as chat:
-        await show(chat, "No model server is running")
+        await show(chat, "Do you have a model file")
 
         picture("first-run", chat.app)
 
