@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_chat.core.tokens import Measure, measure
+from tui_chat.core import tokens
+from tui_chat.core.tokens import SLICE, Measure, measure, slices
 
 anything = st.text(st.characters(exclude_categories=()), max_size=200) | st.text("aB1/+ \n\r\té你क👍.", max_size=200)
 quick = settings(max_examples=200, deadline=None)
@@ -133,3 +134,22 @@ def test_a_megabyte_of_anything_is_measured_in_linear_time(piece: str) -> None:
 
     assert isinstance(result, Measure)
     assert spent < 1.5, f"{spent:.2f} s"  # 0.02 to 0.5 s where measured; the square would be hours
+
+
+@quick
+@given(anything | st.text('aB1/+," \n\r\té你', max_size=80), st.integers(0, 40))
+def test_no_run_is_cut_where_a_text_is_cut(text: str, least: int) -> None:
+    pieces = [text[start:end] for start, end in slices(text, least)]
+    patterns = tokens._patterns()
+
+    assert text == "".join(pieces)
+    for pattern in patterns:
+        runs = [match[0] for match in pattern.finditer(text)]
+        assert runs == [match[0] for piece in pieces for match in pattern.finditer(piece)]
+
+
+@pytest.mark.parametrize("line", ["plain words ", "in lines\n", '{"key":1,"other":"value"},', "a\tb\t", "f(x);g(y);"])
+def test_a_large_text_is_looked_through_in_small_pieces(line: str) -> None:
+    pieces = list(slices(line * 50_000))
+
+    assert max(end - start for start, end in pieces) < SLICE + 2 * len(line)
