@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeVar
 
 from tui_chat.core.clock import Clock
@@ -45,13 +47,18 @@ class TransferService:
             conversation = await self._store.conversation(conversation_id)
             messages = await self._store.messages(conversation_id)
             exported.append(ExportedConversation(conversation, tuple(messages)))
-        return exporter.dump(exported, exported_at=self._now(), generator=self._generator)
+        # In a thread: files may be megabytes.
+        dump = partial(exporter.dump, exported_at=self._now(), generator=self._generator)
+        return await asyncio.to_thread(dump, exported)
 
     async def load(self, *contents: bytes, format: str | None = None, dry_run: bool = False) -> ImportCount:
         """Everything in these files' contents, or nothing: raises BadInput unless all of it is understood."""
-        loaded = [each for data in contents for each in self._importer(data, format).load(data)]
+        loaded = await asyncio.to_thread(self._loaded, contents, format)
         conversations = [(each.conversation, each.messages) for each in loaded]
         return await self._store.import_conversations(conversations, dry_run=dry_run)
+
+    def _loaded(self, contents: Sequence[bytes], format: str | None) -> Sequence[ExportedConversation]:
+        return [each for data in contents for each in self._importer(data, format).load(data)]
 
     def _importer(self, data: bytes, format: str | None) -> Importer:
         if format is not None:
