@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tui_chat import memory
+from tui_chat.core import settings
+
 PACKAGE = Path(__file__).parent.parent / "tui_chat"
 LIBRARIES = {
     "xllamacpp",
@@ -50,6 +53,18 @@ def test_the_app_loads_textual_and_no_other_library() -> None:
     # Textual itself brings a bare pygments; what costs is its lexers, which are looked for at the first paint.
     assert loaded & (LIBRARIES - {"pygments", "sqlite3"}) == set()
     assert "textual" in loaded
+
+
+def test_the_first_paint_does_not_wait_for_what_only_an_open_history_needs() -> None:
+    code = "import sys, tui_chat.ui.app, tui_chat.bootstrap; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    late = ("tui_chat.memory", "tui_chat.services.joined", "tui_chat.services.chat", "tui_chat.core.ports")
+
+    assert [] == [name for name in done.stdout.split() if name.startswith(late)]
+
+
+def test_the_settings_know_every_strategy_by_name() -> None:
+    assert settings.STRATEGIES == tuple(each.name for each in memory.STRATEGIES)
 
 
 @pytest.mark.parametrize(

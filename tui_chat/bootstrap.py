@@ -25,32 +25,19 @@ from tui_chat.core.errors import (
     Refused,
     StoreFailed,
 )
-from tui_chat.core.local import GgufFile, LocalModels
 from tui_chat.core.models import ModelRef
-from tui_chat.core.ports import ConversationStore, Providers, Recall
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Settings
-from tui_chat.disk.attached import UserFiles
 from tui_chat.disk.files import FileAt
 from tui_chat.disk.log import Log
 from tui_chat.disk.paths import places, private_folder
 from tui_chat.disk.profiles import Profile, Profiles
 from tui_chat.disk.settings import TomlSettings
-from tui_chat.services.chat import ChatService
-from tui_chat.services.empty import EmptyStore, NoKeys
-from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
-from tui_chat.services.files import FileService
-from tui_chat.services.guard import GuardService
-from tui_chat.services.library import LibraryService
-from tui_chat.services.local_models import LocalModelService
-from tui_chat.services.planning import PlanningService
 from tui_chat.services.program import Access, Check, Keys, Services, User
-from tui_chat.services.recalling import RecallService
-from tui_chat.services.spending import SpendingService
-from tui_chat.services.summaries import SummaryService
-from tui_chat.services.transfer import TransferService
 
 if TYPE_CHECKING:
+    from tui_chat.core.local import GgufFile, LocalModels
+    from tui_chat.core.ports import ConversationStore, Providers, Recall
     from tui_chat.crypto.keychain import Keychain
     from tui_chat.crypto.lock import HistoryLock
 
@@ -226,48 +213,32 @@ class LocalProgram:
         return services
 
     def _join(self, store: ConversationStore, keys: Keys) -> Services:
+        from tui_chat.disk.attached import UserFiles
+        from tui_chat.services.joined import Rim, join
         from tui_chat.transfer import EXPORTERS, IMPORTERS
 
-        local = LocalModelService(self._local_models, store)
-        endpoints = EndpointService(
-            self._providers or self._http_providers(),
+        rim = Rim(
             store,
-            lambda: self.settings,
-            self.save_settings,
-            self._environment,
-            asks_consent=self._interactive,
-            local=local,
+            keys,
+            self._providers or self._http_providers(),
+            self._local_models,
+            _recall_index,
+            UserFiles(),
+            EXPORTERS,
+            IMPORTERS,
+        )
+        services = join(
+            rim,
+            settings=lambda: self.settings,
+            save=self.save_settings,
+            environment=self._environment,
+            interactive=self._interactive,
+            generator=f"tui-chat {__version__}",
         )
         if self._model is not None:
             # Known only now, because a name may need its endpoint; held apart, because it is never written.
-            self._model_of_run = endpoints.parse(self._model)
-        spending = SpendingService(store, lambda: self.settings, endpoints)
-        summaries = SummaryService(store, endpoints, spending=spending)
-        recall = RecallService(store, _recall_index)
-        planning = PlanningService(
-            store,
-            endpoints,
-            lambda: self.settings,
-            recall=recall,
-            summaries=summaries,
-            fallback_model=GUIDE_MODEL if self._interactive else None,
-        )
-        return Services(
-            chat=ChatService(store, endpoints, planning, spending),
-            planning=planning,
-            library=LibraryService(store),
-            endpoints=endpoints,
-            transfer=TransferService(
-                store, exporters=EXPORTERS, importers=IMPORTERS, generator=f"tui-chat {__version__}"
-            ),
-            files=FileService(UserFiles()),
-            spending=spending,
-            summaries=summaries,
-            recall=recall,
-            local=local,
-            guard=GuardService(store, endpoints, lambda: self.settings),
-            keys=keys,
-        )
+            self._model_of_run = services.endpoints.parse(self._model)
+        return services
 
     async def read_model_file(self, path: Path) -> GgufFile:
         return await self._local_models().read(path)
@@ -351,6 +322,8 @@ class _LocalAccess:
         return await self._program._services(profile, lock, await lock.create_with_passphrase(passphrase))
 
     def open_empty(self) -> Services:
+        from tui_chat.services.empty import EmptyStore, NoKeys
+
         return self._program._join(EmptyStore(), NoKeys())
 
     # -- inside -------------------------------------------------------------------------

@@ -44,7 +44,7 @@ from tui_chat.core.settings import Endpoint
 from tui_chat.core.summary import Summary
 from tui_chat.memory import STRATEGIES
 from tui_chat.providers.connect import HttpProviders
-from tui_chat.services.planning import Options
+from tui_chat.services.options import Options
 
 store, bench = services.store, services.bench
 

@@ -33,7 +33,7 @@ from tui_chat.core.settings import Endpoint, Settings
 from tui_chat.core.summary import Summary
 from tui_chat.memory.summary import due
 from tui_chat.providers.connect import HttpProviders
-from tui_chat.services.planning import Options
+from tui_chat.services.options import Options
 from tui_chat.services.program import Services
 
 CTX = 512

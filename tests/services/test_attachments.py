@@ -17,7 +17,7 @@ from tui_chat.core.errors import BadInput
 from tui_chat.core.events import Delta, Finished, TextDelta, UsageReported
 from tui_chat.core.models import Role, Usage
 from tui_chat.core.ports import ModelCard
-from tui_chat.services.planning import Options
+from tui_chat.services.options import Options
 
 TEXT, IMAGE, PDF = attached("some text\n"), picture(), attached(b"%PDF-1.7", "application/pdf")
 BLOCK = "[Attached file: notes.txt]\n```\nsome text\n```"

@@ -24,7 +24,7 @@ from tui_chat.core.events import (
     UsageReported,
 )
 from tui_chat.core.models import MemorySettings, Message, Role, Status, Thinking, Usage
-from tui_chat.services.planning import Options
+from tui_chat.services.options import Options
 
 Scripted = Callable[..., Bench]
 

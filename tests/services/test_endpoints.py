@@ -16,9 +16,9 @@ from tui_chat.core.errors import BadInput, NoModel, Refused
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, ModelCard, Provider
 from tui_chat.core.secret import Secret
-from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.core.settings import GUIDE, Endpoint, Settings
 from tui_chat.providers.connect import HttpProviders
-from tui_chat.services.endpoints import GUIDE, EndpointService, Reach, reach
+from tui_chat.services.endpoints import EndpointService, Reach, reach
 from tui_chat.services.environment import OLLAMA_CLOUD, endpoints_from
 
 

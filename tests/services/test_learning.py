@@ -17,7 +17,7 @@ from tui_chat.core.events import Delta, Finished, TextDelta, TurnEnded, UsageRep
 from tui_chat.core.ids import make_id
 from tui_chat.core.models import Attachment, MemorySettings, Message, Role, Status, Usage
 from tui_chat.core.settings import Caps
-from tui_chat.services.planning import Options
+from tui_chat.services.options import Options
 
 Script = list[Delta | TuiChatError]
 

@@ -19,9 +19,9 @@ from tui_chat.core.errors import StoreFailed
 from tui_chat.core.models import Conversation, ModelRef, Usage
 from tui_chat.core.ports import ConversationStore, Spending, Spent
 from tui_chat.core.prices import Price, price_of
-from tui_chat.core.settings import Caps, Endpoint, Settings
+from tui_chat.core.settings import GUIDE_MODEL, Caps, Endpoint, Settings
 from tui_chat.core.tokens import measure
-from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
+from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.spending import SpendingService
 
 ENDPOINTS = (

@@ -13,8 +13,8 @@ from tests.services.test_endpoints import Desk
 from tui_chat.core.errors import NoModel, NotReached, Refused
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, ModelCard
-from tui_chat.core.settings import Endpoint
-from tui_chat.services.endpoints import GUIDE_MODEL, ContextWindow
+from tui_chat.core.settings import GUIDE_MODEL, Endpoint
+from tui_chat.services.endpoints import ContextWindow
 
 LOCAL = Endpoint("local", "http://127.0.0.1:8080/v1")
 NETWORK = Endpoint("network", "http://192.168.1.4:8080/v1")

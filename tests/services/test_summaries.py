@@ -35,7 +35,8 @@ from tui_chat.core.tree import Tree
 from tui_chat.memory import Request, strategy
 from tui_chat.memory.summary import Due, due
 from tui_chat.services.folding import SYSTEM, Frame, pieces_of
-from tui_chat.services.planning import Gathered, Options
+from tui_chat.services.options import Options
+from tui_chat.services.planning import Gathered
 from tui_chat.services.summaries import MOST_KEPT, NotSummarised, SummaryService
 
 CHAT = Conversation("chat", "A chat", 1, 1)

@@ -20,7 +20,7 @@ from tui_chat.core.events import Delta, Finished, TextDelta, UsageReported
 from tui_chat.core.models import MemorySettings, ModelRef, Status, Usage
 from tui_chat.core.settings import Caps
 from tui_chat.core.tokens import measure
-from tui_chat.services.planning import LONG_BRANCH, LONG_DRAFT
+from tui_chat.services.options import LONG_BRANCH, LONG_DRAFT
 
 FULL = MemorySettings("full")
 REFUSED = "the whole conversation does not fit"

@@ -22,7 +22,7 @@ from tui_chat.core.errors import StoreFailed
 from tui_chat.core.models import Attachment
 from tui_chat.core.ports import ModelCard
 from tui_chat.core.settings import Endpoint
-from tui_chat.services.planning import Options
+from tui_chat.services.options import Options
 from tui_chat.ui.screens.attach import AttachScreen
 from tui_chat.ui.widgets.chips import Chips
 

@@ -20,10 +20,9 @@ from tui_chat.core.errors import BadInput, NotFoundAtServer, NotReached, Provide
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer, ModelCard
 from tui_chat.core.secret import Secret
-from tui_chat.core.settings import Endpoint, Settings
+from tui_chat.core.settings import GUIDE_MODEL, Endpoint, Settings
 from tui_chat.providers.connect import HttpProviders
 from tui_chat.providers.refusals import Complaint, Speaker, refusal
-from tui_chat.services.endpoints import GUIDE_MODEL
 from tui_chat.ui.forms import Field
 from tui_chat.ui.screens.address_repair import repaired
 from tui_chat.ui.screens.dialect_field import DialectField

@@ -66,12 +66,12 @@ async def test_a_value_that_cannot_be_is_named_and_kept_to_be_corrected() -> Non
     async with opened(Sampling(seed=7)) as (app, pilot):
         await burst(pilot, "1", "tab", *"1.5", "enter")
         text, focused = words(app), app.focused
-        await burst(pilot, "backspace", "backspace", "enter")
+        await burst(pilot, *["backspace"] * 3, *"0,5", "enter")
 
         assert "✗ Top p must be a number above 0, up to 1. Empty: it is not sent." in text
         assert focused is not None
         assert "top_p" == focused.id
-        assert [Sampling(temperature=1.0, top_p=1.0, seed=7)] == app.results
+        assert [Sampling(temperature=1.0, top_p=0.5, seed=7)] == app.results
 
 
 async def test_what_the_model_does_not_take_is_said_in_words() -> None:
@@ -96,7 +96,8 @@ def test_the_settings_show_each_and_take_what_is_typed_within_its_bounds(tmp_pat
     )
     assert Sampling(temperature=0.7, seed=7) == with_parameter(Sampling(temperature=0.7), "seed", " 7 ")
     assert Sampling() == with_parameter(Sampling(seed=7), "seed", "")
-    assert [None, None] == [with_parameter(Sampling(), "seed", text) for text in ("-1", "1.5")]
+    assert Sampling(temperature=0.3) == with_parameter(Sampling(), "temperature", "0,3")
+    assert [None, None, None] == [with_parameter(Sampling(), "seed", text) for text in ("-1", "1.5", "1,5")]
 
 
 # -- in the app ---------------------------------------------------------------------------------

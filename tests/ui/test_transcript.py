@@ -23,7 +23,6 @@ from tui_chat.core.headers import header_of
 from tui_chat.core.models import Attachment, Message, ModelRef, Role, Status, Thinking
 from tui_chat.core.ports import Body
 from tui_chat.core.sentences import CUT_OFF
-from tui_chat.services.replies import attachments_of
 from tui_chat.ui.markdown import Line, fences
 from tui_chat.ui.widgets import transcript as transcript_module
 from tui_chat.ui.widgets.transcript import Transcript
@@ -253,7 +252,7 @@ async def test_every_theme_can_be_painted(theme: str) -> None:
 async def test_files_of_a_message_are_lines_below_its_text_that_no_copy_has_and_every_height_counts() -> None:
     files = (attached("x" * 12_345), attached("%PDF", "application/pdf", "[b]a\x1b\u202e.pdf"), picture())
     messages = [message(0, "Look.", parts=files), message(1, "Seen."), message(2, "", parts=files[:1])]
-    bodies = {each.id: Body(each.text, tuple(map(Attachment.unloaded, attachments_of(each)))) for each in messages}
+    bodies = {each.id: Body(each.text, tuple(map(Attachment.unloaded, each.attachments))) for each in messages}
     async with viewing([]) as (app, pilot, store):
         app.transcript.show([header_of(each) for each in messages], store.fetch, bodies=bodies)
         await pilot.pause()

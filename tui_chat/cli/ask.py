@@ -21,7 +21,7 @@ from tui_chat.core.ids import make_id
 from tui_chat.core.models import Conversation, Message
 from tui_chat.core.plan_json import plan_to_json
 from tui_chat.core.settings import Settings
-from tui_chat.services.planning import Options
+from tui_chat.services.options import Options
 from tui_chat.services.program import Services
 
 

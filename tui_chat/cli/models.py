@@ -11,8 +11,8 @@ from tui_chat.cli import options, output
 from tui_chat.cli.run import Run, pass_run
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef
-from tui_chat.core.settings import Endpoint
-from tui_chat.services.endpoints import GGUF, GUIDE
+from tui_chat.core.settings import GUIDE, Endpoint
+from tui_chat.services.endpoints import GGUF
 from tui_chat.services.program import Services
 
 Form = dict[str, Any]

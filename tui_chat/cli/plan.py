@@ -15,7 +15,7 @@ from tui_chat.core.errors import BadInput
 from tui_chat.core.models import clean_surrogates
 from tui_chat.core.plan_json import plan_to_json
 from tui_chat.core.sentences import budget_sentence, error_sentence, gauge_sentence, sampling_sentence, warning_sentence
-from tui_chat.services.planning import Options
+from tui_chat.services.options import Options
 from tui_chat.services.program import Services
 
 _TOKENS = click.IntRange(min=0)

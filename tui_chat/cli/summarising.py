@@ -6,7 +6,7 @@ from tui_chat.cli import output
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import Conversation
 from tui_chat.memory.summary import due
-from tui_chat.services.planning import Options
+from tui_chat.services.options import Options
 from tui_chat.services.program import Services
 
 

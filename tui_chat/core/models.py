@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from array import array
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -164,9 +165,22 @@ class Message:
         """The thinking parts, joined."""
         return "".join(part.text for part in self.parts if isinstance(part, Thinking))
 
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The files that go with it."""
+        return tuple(part for part in self.parts if isinstance(part, Attachment))
+
     def settled(self) -> Message:
         """As every form outside the app shows it: still streaming reads as stopped."""
         return replace(self, status=Status.STOPPED) if self.status is Status.STREAMING else self
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The heavy part of a message. Where it was read as such, its attachments are not loaded."""
+
+    text: str
+    parts: tuple[Part, ...] = ()
 
 
 class MessageHeader(NamedTuple):
@@ -231,3 +245,21 @@ def title_from(prompt: str, *, limit: int = 60) -> str:
     head = line[:limit]
     space = head.rfind(" ")
     return (head[:space] if space > limit // 2 else head).rstrip(" ,;:-") + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedConversation:
+    """A conversation as a list shows it; ``key`` is the store's own number for it."""
+
+    key: int
+    conversation: Conversation
+    message_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationIndex:
+    """The order of a list without its rows: parallel arrays, pinned ones first, then newest first."""
+
+    keys: array[int]
+    updated_at: array[int]
+    pinned: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,7 +10,10 @@ from typing import Protocol
 from tui_chat.core.clock import Millis
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.events import Delta
-from tui_chat.core.models import Attachment, Conversation, Message, MessageHeader, Part, Role
+from tui_chat.core.models import Attachment, Conversation, Message, MessageHeader, Role
+from tui_chat.core.models import Body as Body
+from tui_chat.core.models import ConversationIndex as ConversationIndex
+from tui_chat.core.models import ListedConversation as ListedConversation
 from tui_chat.core.recall import Hit
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint
@@ -74,24 +76,6 @@ class Providers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ListedConversation:
-    """A conversation as a list shows it; ``key`` is the store's own number for it."""
-
-    key: int
-    conversation: Conversation
-    message_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationIndex:
-    """The order of a list without its rows: parallel arrays, pinned ones first, then newest first."""
-
-    keys: array[int]
-    updated_at: array[int]
-    pinned: int
-
-
-@dataclass(frozen=True, slots=True)
 class SearchHit:
     """A place where all words of a search occur. The last four are None for a hit in a title."""
 
@@ -101,14 +85,6 @@ class SearchHit:
     message_id: str | None = None
     role: str | None = None
     created_at: Millis | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """The heavy part of a message. Where it was read as such, its attachments are not loaded."""
-
-    text: str
-    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

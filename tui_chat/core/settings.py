@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from tui_chat.core.models import MemorySettings, ModelRef
 from tui_chat.core.sampling import Sampling as Sampling
 
+STRATEGIES = ("window", "full", "summary", "retrieval")
+"""What a model may get to remember; each is a module of ``memory``."""
+
 DIALECTS = ("openai", "anthropic", "gemini", "ollama")
 """What an endpoint of the user's may speak; the built-in guide has a dialect of its own."""
 
@@ -56,6 +59,11 @@ class Endpoint:
     context_window: int | None = None
     from_environment: bool = False
     key_command: str | None = None
+
+
+GUIDE = Endpoint("guide", "", dialect="guide")
+GUIDE_MODEL = ModelRef("guide", "guide")
+"""The built-in offline guide: not an AI, needs nothing, contacts nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from tui_chat.core.models import MemorySettings, ModelRef
 from tui_chat.core.sampling import PARAMETERS, sampling_of
 from tui_chat.core.settings import (
     DIALECTS,
+    STRATEGIES,
     Caps,
     Endpoint,
     Settings,
@@ -21,7 +22,6 @@ from tui_chat.core.settings import (
     is_context_window,
     is_endpoint_name,
 )
-from tui_chat.memory import STRATEGIES
 
 Path = tuple[str, ...]
 
@@ -90,7 +90,7 @@ KINDS: Mapping[Path, Kind] = {
     ("guard_secrets",): _YES_NO,
     ("show_thinking",): _YES_NO,
     ("first_byte_timeout",): Kind(float, "a number of seconds from 1 to 86400", lambda value: 1 <= value <= 86_400),
-    ("memory", "strategy"): _one_of(*(each.name for each in STRATEGIES)),
+    ("memory", "strategy"): _one_of(*STRATEGIES),
     ("memory", "max_messages"): Kind(int, "a whole number from 1 to 100000", lambda value: 1 <= value <= 100_000),
     ("memory", "trim"): _one_of("exact", "blocks"),
     ("memory", "scope"): _one_of("conversation", "all"),

@@ -26,11 +26,13 @@ from tui_chat.core.models import (
     title_from,
 )
 from tui_chat.core.ports import ConversationStore, Removal
+from tui_chat.core.settings import GUIDE_MODEL
 from tui_chat.core.tree import Tree
 from tui_chat.services.arriving import Arriving
-from tui_chat.services.endpoints import GUIDE_MODEL, EndpointService
-from tui_chat.services.planning import Options, PlanningService
-from tui_chat.services.replies import CHECKPOINT_SECONDS, Asked, Emit, Replies, attachments_of
+from tui_chat.services.endpoints import EndpointService
+from tui_chat.services.options import Options
+from tui_chat.services.planning import PlanningService
+from tui_chat.services.replies import CHECKPOINT_SECONDS, Asked, Emit, Replies
 from tui_chat.services.spending import SpendingService
 
 CLOSE_SECONDS = 5.0
@@ -117,7 +119,7 @@ class ChatService:
         try:
             with self._saving_a_prompt():
                 original = await self._store.message(message_id)
-                files = attachments_of(original)
+                files = original.attachments
                 _require_text(text, files)
                 prompt = self._prompt(text, parent_id=original.parent_id, parts=files)
                 await self._store.add_message(conversation_id, prompt)

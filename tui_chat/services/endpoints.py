@@ -14,7 +14,7 @@ from tui_chat.core.local import Running
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import ConversationStore, FoundServer, ModelCard, Provider, Providers
 from tui_chat.core.secret import Secret
-from tui_chat.core.settings import Endpoint, Settings, is_context_window
+from tui_chat.core.settings import GUIDE, Endpoint, Settings, is_context_window
 from tui_chat.services import seeing
 from tui_chat.services.consent import consent_key, unconfirmed
 from tui_chat.services.endpoint_keys import EndpointKeys
@@ -34,10 +34,6 @@ from tui_chat.services.windows import ContextWindow as ContextWindow
 
 GGUF = Endpoint(LOCAL_FILES, "http://127.0.0.1")
 """Model files of this computer; the port is their server's, another at each start."""
-
-GUIDE = Endpoint("guide", "", dialect="guide")
-GUIDE_MODEL = ModelRef("guide", "guide")
-"""The built-in offline guide: not an AI, needs nothing, contacts nobody."""
 
 ASK_SECONDS = 3.0
 """How long a prompt may wait for the server to say its model's window."""

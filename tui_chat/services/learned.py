@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tui_chat.core.calibration import Calibration, LastCount
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.models import MessageHeader, ModelRef
-from tui_chat.core.ports import ConversationStore
+
+if TYPE_CHECKING:
+    from tui_chat.core.ports import ConversationStore
 
 MOST_ANCHORS = 8
 """Branches of a conversation whose window's beginning is remembered; one forgotten costs one cache miss."""

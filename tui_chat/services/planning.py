@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import NoModel
-from tui_chat.core.models import Attachment, Conversation, MemorySettings, MessageHeader, ModelRef
+from tui_chat.core.models import Conversation, MemorySettings, MessageHeader, ModelRef
 from tui_chat.core.ports import ConversationStore
 from tui_chat.core.recall import Hit
 from tui_chat.core.sampling import LeftOut, Sampling
@@ -20,8 +20,10 @@ from tui_chat.memory import strategy
 from tui_chat.memory.payload import sent_hashes, sent_ids, with_payload
 from tui_chat.memory.request import Request
 from tui_chat.services import sampling, seeing
-from tui_chat.services.endpoints import ContextWindow, EndpointService
-from tui_chat.services.learned import Known, Learned
+from tui_chat.services.endpoints import EndpointService
+from tui_chat.services.learned import Learned
+from tui_chat.services.options import Basis, Options, is_long
+from tui_chat.services.windows import ContextWindow
 
 if TYPE_CHECKING:
     from tui_chat.services.recalling import RecallService
@@ -29,47 +31,6 @@ if TYPE_CHECKING:
 
 LOW = 0.5
 """Trimming in blocks: over a limit the window drops to this share of it, and the prompt cache stays warm meanwhile."""
-
-LONG_BRANCH = 2_000
-LONG_DRAFT = 50_000
-"""Messages, and characters, above which a plan is not made on the event loop: more than 5 ms."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What holds for one request only; None where the conversation's or the user's settings do.
-
-    An empty ``system_prompt`` is none at all. ``over_cap`` says that the person was asked and wants it
-    sent although it exceeds a limit of spending. ``attachments`` go with the draft, loaded.
-    """
-
-    model: ModelRef | None = None
-    strategy: str | None = None
-    max_messages: int | None = None
-    context_window: int | None = None
-    reserve: int | None = None
-    system_prompt: str | None = None
-    over_cap: bool = False
-    attachments: tuple[Attachment, ...] = ()
-
-    def applied_to(self, conversation: Conversation) -> Conversation:
-        """The conversation as this request sees it."""
-        if self.system_prompt is None:
-            return conversation
-        return replace(conversation, system_prompt=self.system_prompt or None)
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What a plan goes by beside the branch: the model's window, what its requests taught, and what else it takes.
-
-    ``takes_images`` None: nobody knows, and it is tried.
-    """
-
-    window: ContextWindow
-    known: Known = field(default_factory=Known)
-    takes_images: bool | None = None
-    takes: sampling.Takes = field(default_factory=sampling.Takes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,8 +263,3 @@ class PlanningService:
         memory = self.memory_of(conversation, options)
         model = self.model_of(conversation, options)
         return str(model), memory.strategy, str(memory.max_messages), memory.trim
-
-
-def is_long(branch: Sequence[MessageHeader], draft: str | None, files: Sequence[Attachment] = ()) -> bool:
-    """Whether planning takes so long that a key would feel it."""
-    return len(branch) > LONG_BRANCH or len(draft or "") + sum(each.size for each in files) > LONG_DRAFT

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from tui_chat.core.local import GgufFile
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Settings
-from tui_chat.services.chat import ChatService
-from tui_chat.services.endpoints import EndpointService
-from tui_chat.services.files import FileService
-from tui_chat.services.guard import GuardService
-from tui_chat.services.library import LibraryService
-from tui_chat.services.local_models import LocalModelService
-from tui_chat.services.planning import PlanningService
-from tui_chat.services.recalling import RecallService
-from tui_chat.services.spending import SpendingService
-from tui_chat.services.summaries import SummaryService
-from tui_chat.services.transfer import TransferService
+
+if TYPE_CHECKING:
+    from tui_chat.core.local import GgufFile
+    from tui_chat.services.chat import ChatService
+    from tui_chat.services.endpoints import EndpointService
+    from tui_chat.services.files import FileService
+    from tui_chat.services.guard import GuardService
+    from tui_chat.services.library import LibraryService
+    from tui_chat.services.local_models import LocalModelService
+    from tui_chat.services.planning import PlanningService
+    from tui_chat.services.recalling import RecallService
+    from tui_chat.services.spending import SpendingService
+    from tui_chat.services.summaries import SummaryService
+    from tui_chat.services.transfer import TransferService
 
 RECOVERY_UNCONFIRMED = "recovery-unconfirmed"
 """The remembered value that says that a recovery code was made and its writing down not confirmed."""

@@ -26,13 +26,14 @@ from tui_chat.core.events import (
     TurnEvent,
     UsageReported,
 )
-from tui_chat.core.models import Attachment, Conversation, Message, MessageHeader, ModelRef, Status, clean_surrogates
+from tui_chat.core.models import Conversation, Message, MessageHeader, ModelRef, Status, clean_surrogates
 from tui_chat.core.ports import ConversationStore, Removal
 from tui_chat.core.prices import CAP_HINT
 from tui_chat.core.sentences import cut_sentence, dropped_sentence, error_sentence
 from tui_chat.services.arriving import ENDINGS, Arriving
 from tui_chat.services.endpoints import EndpointService
-from tui_chat.services.planning import Options, PlanningService
+from tui_chat.services.options import Options
+from tui_chat.services.planning import PlanningService
 from tui_chat.services.spending import SpendingService
 
 Emit = Callable[[TurnEvent], Awaitable[None]]
@@ -162,7 +163,7 @@ class Replies:
 
     async def _plan(self, asked: Asked, model: ModelRef) -> ContextPlan:
         prompt = asked.prompt
-        options = replace(asked.options, attachments=attachments_of(prompt))
+        options = replace(asked.options, attachments=prompt.attachments)
         return await self._planning.request(
             asked.conversation, asked.branch, prompt.text, options, draft_id=prompt.id, ask=True
         )
@@ -280,11 +281,6 @@ class Replies:
         self.saving.add(task)
         task.add_done_callback(self.saving.discard)
         return task
-
-
-def attachments_of(message: Message) -> tuple[Attachment, ...]:
-    """The files that go with it."""
-    return tuple(part for part in message.parts if isinstance(part, Attachment))
 
 
 def _require_room(plan: ContextPlan) -> None:

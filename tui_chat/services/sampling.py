@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tui_chat.core.address import read_address
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import ModelRef
-from tui_chat.core.ports import ConversationStore
 from tui_chat.core.sampling import PARAMETERS, LeftOut, Sampling, taken_at
 from tui_chat.core.settings import Endpoint
+
+if TYPE_CHECKING:
+    from tui_chat.core.ports import ConversationStore
 
 MOST_REFUSED = 8
 """Values of one parameter that are remembered as refused; one forgotten costs one refusal more."""

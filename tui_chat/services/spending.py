@@ -14,9 +14,9 @@ from tui_chat.core.context import ContextPlan
 from tui_chat.core.models import ModelRef, Usage
 from tui_chat.core.ports import ConversationStore, Spending
 from tui_chat.core.prices import Price, Span, money_over, price_of, tokens_over
-from tui_chat.core.settings import Settings
+from tui_chat.core.settings import GUIDE, Settings
 from tui_chat.core.tokens import measure
-from tui_chat.services.endpoints import GUIDE, EndpointService
+from tui_chat.services.endpoints import EndpointService
 
 if TYPE_CHECKING:
     from tui_chat.core.catalogue import ModelFacts

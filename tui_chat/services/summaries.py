@@ -30,11 +30,12 @@ from tui_chat.core.models import Attachment, Conversation, MessageHeader, ModelR
 from tui_chat.core.ports import Body, ConversationStore
 from tui_chat.core.prices import CAP_HINT
 from tui_chat.core.sentences import cut_sentence
+from tui_chat.core.settings import GUIDE
 from tui_chat.core.summary import Summary
 from tui_chat.core.tokens import measure
 from tui_chat.memory.summary import Due, holds, most_text
 from tui_chat.services.arriving import ENDINGS
-from tui_chat.services.endpoints import GUIDE, EndpointService
+from tui_chat.services.endpoints import EndpointService
 from tui_chat.services.folding import PROMPT_VERSION, Frame, pieces_of, work_for
 from tui_chat.services.learned import Learned
 from tui_chat.services.spending import SpendingService

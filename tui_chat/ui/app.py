@@ -18,7 +18,6 @@ from textual.screen import Screen
 from tui_chat.core import clock
 from tui_chat.core.clock import Clock
 from tui_chat.core.errors import LockedError, StoreFailed, TuiChatError
-from tui_chat.services.library import ABANDONED_AFTER
 from tui_chat.services.program import RECOVERY_UNCONFIRMED, Program, Services
 from tui_chat.ui.screens.chat import ChatScreen
 
@@ -134,6 +133,8 @@ class TuiChatApp(App[None]):
             return
         self.opened.set()
         # A reply whose writer was killed a moment ago still counts as alive.
+        from tui_chat.services.library import ABANDONED_AFTER
+
         self.set_timer(ABANDONED_AFTER / 1000 + 1, self._tidy_again)
         try:
             await self._confirm_recovery_code(services, new_code)
@@ -297,4 +298,5 @@ class TuiChatApp(App[None]):
 
 def _import_behind_the_paint() -> None:
     """Load what unlocking and drawing need while the person already types."""
+    import tui_chat.services.joined
     import tui_chat.ui.markdown  # noqa: F401

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from tui_chat.core.headers import header_of
 from tui_chat.core.models import Conversation, Message, MessageHeader
 from tui_chat.core.tree import Tree
-from tui_chat.services.endpoints import ASSUMED_CONTEXT_WINDOW, ContextWindow
-from tui_chat.services.planning import Basis
+from tui_chat.services.options import Basis
+from tui_chat.services.windows import ASSUMED_CONTEXT_WINDOW, ContextWindow
 
 if TYPE_CHECKING:
     from tui_chat.core.catalogue import ModelFacts

@@ -10,8 +10,7 @@ from tui_chat.core.address import place_of
 from tui_chat.core.clean import clean_line
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer
-from tui_chat.core.settings import Endpoint
-from tui_chat.services.endpoints import GUIDE_MODEL
+from tui_chat.core.settings import GUIDE_MODEL, Endpoint
 
 MOST_NAMED = 4
 

@@ -9,7 +9,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
 from tui_chat.core.attachments import clean_name, is_image, is_text, weigh
@@ -17,6 +16,7 @@ from tui_chat.core.errors import NotFound, TuiChatError
 from tui_chat.core.models import Attachment
 from tui_chat.core.ports import Completion
 from tui_chat.ui.forms import Card, Choices, Field, Labelled, Pick, Said
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.text import clean_line, plain
 from tui_chat.ui.widgets.file_words import file_words, is_sendable
 
@@ -51,7 +51,7 @@ class PathField(Field):
     ]
 
 
-class AttachScreen(ModalScreen[None]):
+class AttachScreen(Modal[None]):
     """Attaches and removes at once. What cannot be attached is said here, and the path stays."""
 
     BINDINGS = [Binding("escape,f6", "close", "Done", id="attach.close", tooltip="Back to the prompt")]
@@ -90,6 +90,8 @@ class AttachScreen(ModalScreen[None]):
         self._found: Sequence[Completion] = ()
         self._chosen: int | None = None
         """The name that the arrows went to."""
+        self._taken = Completion("", "")
+        """The name that was taken over; written out it may be less than its path."""
 
     def compose(self) -> ComposeResult:
         path = Labelled("Path", PathField(placeholder="of a text, an image or another file"))
@@ -116,7 +118,7 @@ class AttachScreen(ModalScreen[None]):
         self.list.set_options([Pick(plain(self._line(each)), each) for each in files])
         self.list.display = bool(files)
         self.list.highlighted = min(place, len(files) - 1) if files else None
-        self.query_one("#none", Static).update(plain("" if files else "None yet: none goes with your next message."))
+        self.query_one("#none", Static).update(plain("" if files else "None yet."))
         self.query_one("#none").display = not files
 
     def _line(self, file: Attachment) -> str:
@@ -180,15 +182,22 @@ class AttachScreen(ModalScreen[None]):
 
     @work(group="complete", exclusive=True)
     async def action_complete(self) -> None:
-        """Take the highlighted name over, the first where none is; without names go on to the files."""
+        """Take the highlighted name over, the first where none is; from an empty path go on to the files."""
         begun = self.field.value
-        found = self._found if self._begun == begun else await self._complete(begun)
-        if found and self.field.value == begun:
-            self._take_over(found[min(self._chosen or 0, len(found) - 1)])
-        elif not found:
+        if not begun.strip():
             self.action_focus_files()
+            return
+        found = self._found if self._begun == begun else await self._complete(begun)
+        if self.field.value != begun:
+            return
+        if found:
+            self._take_over(found[min(self._chosen or 0, len(found) - 1)])
+        elif begun != self._taken.text:
+            # Not on to the files: a letter that is typed on would be one of their keys.
+            self.said.say("There is no such name.")
 
     def _take_over(self, name: Completion) -> None:
+        self._taken = name
         self.field.value = name.text
         self.field.cursor_position = len(name.text)
 
@@ -213,15 +222,18 @@ class AttachScreen(ModalScreen[None]):
             self._take_over(chosen)
             return
         try:
-            await self._read(chosen.path if chosen is not None else path)
+            await self._read((chosen or self._named(path)).path)
         except TuiChatError as error:
             guess = next((each for each in names if each.is_folder or isinstance(error, NotFound)), None)
             if chosen is None and guess is not None:
                 self._take_over(guess)
             else:
-                self._fail(error)
+                self.said.fail(error)
             return
         self._attached(path)
+
+    def _named(self, path: str) -> Completion:
+        return self._taken if path == self._taken.text else Completion(path, path)
 
     def _attached(self, path: str) -> None:
         if self.field.value == path:
@@ -229,10 +241,6 @@ class AttachScreen(ModalScreen[None]):
         self._show()
         self._weigh()
         self.said.good(f"{clean_name(self._files()[-1].name)} goes with your next message.")
-
-    def _fail(self, error: TuiChatError) -> None:
-        hint = f" {error.hint}" if error.hint else ""
-        self.said.fail(TuiChatError(f"{error.sentence}{hint}"))
 
     def action_close(self) -> None:
         """Back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from textual import work
 
@@ -13,14 +14,16 @@ from tui_chat.core.attachments import clean_name, text_of
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.models import MemorySettings, MessageHeader, ModelRef
 from tui_chat.core.prices import CAP_HINT
-from tui_chat.core.secrets_guard import Finding, find
 from tui_chat.core.settings import Caps
-from tui_chat.services.guard import GuardService
-from tui_chat.services.planning import Options, is_long
+from tui_chat.services.options import Options, is_long
 from tui_chat.services.program import Services
 from tui_chat.ui.screens.chat_shell import reporting
 from tui_chat.ui.screens.summarising import Summarising
 from tui_chat.ui.shown import Shown
+
+if TYPE_CHECKING:
+    from tui_chat.core.secrets_guard import Finding
+    from tui_chat.services.guard import GuardService
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class BeforeSending(Summarising):
             return True
         if is_long(branch, text, options.attachments):
             return True  # not known without waiting
+        from tui_chat.core.secrets_guard import find  # here: the first paint does without
+
         watches = self.require_services().guard.watches(planning.model_of(shown.conversation, options))
         if watches and (options.attachments or find(text)):
             return True

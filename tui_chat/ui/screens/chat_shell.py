@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from textual import events, getters, on, work
 from textual.app import ComposeResult
@@ -23,11 +23,10 @@ from tui_chat.core.context import ContextPlan
 from tui_chat.core.errors import NotFound, TuiChatError
 from tui_chat.core.headers import header_of
 from tui_chat.core.ids import make_id
-from tui_chat.core.models import Attachment, Conversation, MessageHeader
-from tui_chat.core.ports import Body, FoundServer, ListedConversation
+from tui_chat.core.models import Attachment, Body, Conversation, ListedConversation, MessageHeader
+from tui_chat.core.settings import GUIDE, GUIDE_MODEL
 from tui_chat.core.tree import Tree
-from tui_chat.services.endpoints import GUIDE, GUIDE_MODEL
-from tui_chat.services.planning import Options, PlanningService, is_long
+from tui_chat.services.options import Options, is_long
 from tui_chat.services.program import Program, Services
 from tui_chat.ui.shown import ASSUMED, Shown
 from tui_chat.ui.widgets.chat_transcript import ChatTranscript
@@ -39,6 +38,10 @@ from tui_chat.ui.widgets.key_bar import KeyBar
 from tui_chat.ui.widgets.prompt import PromptInput
 from tui_chat.ui.widgets.top_bar import TopBar
 from tui_chat.ui.widgets.truncation_warning import TruncationWarning
+
+if TYPE_CHECKING:
+    from tui_chat.core.ports import FoundServer
+    from tui_chat.services.planning import PlanningService
 
 PLAN_SECONDS = 0.15
 """How long the typing rests before the plan of the draft is shown."""

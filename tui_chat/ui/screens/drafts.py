@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.content import Content
@@ -15,12 +15,13 @@ from textual.timer import Timer
 from textual.widgets import TextArea
 
 from tui_chat.core.models import Attachment
-from tui_chat.services.library import LibraryService, OpenedConversation
 from tui_chat.services.program import Program
-from tui_chat.services.replies import attachments_of
 from tui_chat.ui.screens.chat_shell import ChatShell, reporting
 from tui_chat.ui.screens.in_order import InOrder
 from tui_chat.ui.shown import Shown
+
+if TYPE_CHECKING:
+    from tui_chat.services.library import LibraryService, OpenedConversation
 
 DRAFT_SECONDS = 0.5
 """At most so much typing is lost by kill -9."""
@@ -222,7 +223,7 @@ class Drafts(ChatShell):
         message_id = str(edit.get("message", ""))
         if message_id not in opened.tree:
             return None
-        files = attachments_of(await library.message(message_id)) if opened.tree[message_id].attachments else ()
+        files = (await library.message(message_id)).attachments if opened.tree[message_id].attachments else ()
         return message_id, str(edit["text"]), files
 
     async def _keep_edit(self, conversation_id: str, message_id: str, text: str) -> None:

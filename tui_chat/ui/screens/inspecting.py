@@ -10,7 +10,7 @@ from textual import work
 from tui_chat.core.context import ContextPlan, Kind
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef, Role
-from tui_chat.services.endpoints import GUIDE, reach
+from tui_chat.services.reaching import Reach
 from tui_chat.ui.screens.before_sending import BeforeSending
 from tui_chat.ui.screens.chat_shell import reporting
 
@@ -66,7 +66,7 @@ class Inspecting(BeforeSending):
         raw = b""
         if plan.error is None and plan.payload:
             try:
-                provider = await services.endpoints.provider(model)
+                provider = await services.endpoints.provider(model, conversation_id=shown.id)
                 # In a thread: with files it may be megabytes.
                 raw = await asyncio.to_thread(provider.render, plan, model=model.name)
             except TuiChatError as error:  # not confirmed, or gone: then nothing would be sent either
@@ -95,9 +95,9 @@ class Inspecting(BeforeSending):
         bodies = await services.library.bodies([*times, *elsewhere])
         usage = (await services.library.message(past_reply)).usage if past_reply else None
         try:
-            endpoint = services.endpoints.endpoint(model.endpoint)
-        except TuiChatError:
-            endpoint = GUIDE
+            reach = services.endpoints.reach(model)
+        except TuiChatError:  # no endpoint of that name any more
+            reach = Reach.BUILT_IN
         versions = sum(len(tree.siblings(header.id)) > 1 for header in self.shown.branch)
         since = min((header.created_at for header in tree), default=None)
         return Inspection(
@@ -107,7 +107,7 @@ class Inspecting(BeforeSending):
             raw=raw,
             model=model.name,
             host=self.top_bar.host if past_reply is None else "",
-            reach=reach(endpoint),
+            reach=reach,
             stored=Stored(len(self.shown.branch), len(tree), versions, since),
             usage=usage,
             estimated=plan.totals.tokens,

@@ -10,8 +10,8 @@ from textual.content import Content
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer, ModelCard
-from tui_chat.core.settings import Endpoint
-from tui_chat.services.endpoints import GGUF, GUIDE, ContextWindow
+from tui_chat.core.settings import GUIDE, Endpoint
+from tui_chat.services.endpoints import GGUF, ContextWindow
 from tui_chat.ui.screens.reach import host_of, whereto
 from tui_chat.ui.text import clean_line
 

@@ -16,8 +16,8 @@ from textual.widgets import OptionList, Static
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer
-from tui_chat.core.settings import Endpoint
-from tui_chat.services.endpoints import GGUF, GUIDE_MODEL, EndpointService
+from tui_chat.core.settings import GUIDE_MODEL, Endpoint
+from tui_chat.services.endpoints import GGUF, EndpointService
 from tui_chat.ui.forms import AskScreen, Card, Choices, ListFilter, Pick, Said
 from tui_chat.ui.screens.endpoint_form import EndpointForm
 from tui_chat.ui.screens.model_rows import (

@@ -9,7 +9,7 @@ from textual import on, work
 
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.events import PromptSaved, TurnEvent
-from tui_chat.services.planning import Options, is_long
+from tui_chat.services.options import Options, is_long
 from tui_chat.services.program import Program
 from tui_chat.ui.screens.before_sending import BeforeSending, Wish
 from tui_chat.ui.screens.drafts import Unsent

@@ -18,8 +18,7 @@ from textual.widgets.option_list import Option
 
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.sampling import PARAMETERS
-from tui_chat.core.settings import Endpoint, Settings
-from tui_chat.services.endpoints import GUIDE
+from tui_chat.core.settings import GUIDE, Endpoint, Settings
 from tui_chat.services.program import RECOVERY_UNCONFIRMED, Program, Services
 from tui_chat.ui.forms import AskScreen, Card, Choices, LineScreen, Pick, Said
 from tui_chat.ui.screens.sampling import LABELS

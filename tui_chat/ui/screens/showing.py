@@ -7,18 +7,20 @@ import json
 import time
 from array import array
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from textual.timer import Timer
 
 from tui_chat.core.errors import NotFound
 from tui_chat.core.events import RetryScheduled
-from tui_chat.core.models import Thinking
-from tui_chat.core.ports import Body, ConversationIndex
-from tui_chat.services.library import OpenedConversation
+from tui_chat.core.models import Body, ConversationIndex, Thinking
 from tui_chat.services.program import Services
 from tui_chat.ui.screens.chat_shell import blank, reporting
 from tui_chat.ui.screens.drafts import SEND_SECONDS, Drafts
 from tui_chat.ui.shown import Shown
+
+if TYPE_CHECKING:
+    from tui_chat.services.library import OpenedConversation
 
 Place = Mapping[str, object]
 """Where a person was reading: ``conversation``, and the ``message`` and its ``line`` at the top of the screen."""

@@ -11,12 +11,12 @@ from tui_chat.core.context import ContextPlan
 from tui_chat.core.models import MessageHeader, ModelRef, Role
 from tui_chat.core.prices import price_of, price_sentence
 from tui_chat.core.summary import Summary
-from tui_chat.memory.summary import Due, due
 from tui_chat.services.program import Program, Services
 from tui_chat.ui.screens.showing import Showing
 from tui_chat.ui.shown import Shown
 
 if TYPE_CHECKING:
+    from tui_chat.memory.summary import Due
     from tui_chat.ui.screens.summary import Wanted
 
 MOST_LISTED = 200
@@ -62,6 +62,8 @@ class Summarising(Showing):
         """What there is to do beside this plan; None where there is nothing to make a summary of."""
         model = services.planning.model_of(shown.conversation)
         kept = await services.summaries.newest(shown.id, branch)
+        from tui_chat.memory.summary import due  # here: the first paint does without
+
         wanted = due(branch, plan, kept)
         if model is None or not wanted.sources:
             return None

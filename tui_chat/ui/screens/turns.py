@@ -24,16 +24,16 @@ from tui_chat.core.events import (
 from tui_chat.core.headers import header_of
 from tui_chat.core.models import Message, Role, Status
 from tui_chat.core.sentences import trim_question
-from tui_chat.core.settings import is_context_window
-from tui_chat.services.endpoints import GUIDE_MODEL
-from tui_chat.services.planning import Options
-from tui_chat.services.replies import Emit, attachments_of
+from tui_chat.core.settings import GUIDE_MODEL, is_context_window
+from tui_chat.services.options import Options
 from tui_chat.ui.screens.before_sending import Wish
 from tui_chat.ui.screens.chat_shell import reporting
 from tui_chat.ui.screens.sending import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+
+    from tui_chat.services.replies import Emit
 
 
 LEAST_WINDOW = 256
@@ -147,7 +147,7 @@ class Turns(Sending):
         asked, branch = await services.library.message(prompt), shown.tree.path_to(prompt)[:-1]
         basis = await services.planning.basis(shown.conversation)
         for window in _smaller_windows(error, refused):
-            options = Options(context_window=window, attachments=attachments_of(asked))
+            options = Options(context_window=window, attachments=asked.attachments)
             plan = await services.planning.look(shown.conversation, branch, asked.text, basis, options)
             is_smaller = plan.error.code == "over_budget" if plan.error else plan.totals.tokens < refused.totals.tokens
             if is_smaller:
@@ -225,7 +225,7 @@ class Turns(Sending):
         agreed: Wish | None = None
         try:
             asked, branch = await services.library.message(prompt), shown.tree.path_to(prompt)[:-1]
-            options = replace(options, attachments=attachments_of(asked))
+            options = replace(options, attachments=asked.attachments)
             agreed = await self.agree(services, Wish(shown, branch, asked.text, surface, options, may_cut=False))
         finally:
             del self._asked[shown.id]
@@ -263,7 +263,7 @@ class Turns(Sending):
             return
         message = await self.services.library.message(message_id)
         await self.save_draft()
-        self.begin_edit(message_id, message.text, attachments_of(message))
+        self.begin_edit(message_id, message.text, message.attachments)
 
     # -- branches -----------------------------------------------------------------------------------
 

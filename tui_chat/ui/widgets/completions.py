@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual import events
@@ -12,8 +13,10 @@ from textual.document._document import Location
 from textual.geometry import Size
 from textual.widget import Widget
 
-from tui_chat.core.ports import Completion
 from tui_chat.ui.text import clean_line
+
+if TYPE_CHECKING:
+    from tui_chat.core.ports import Completion
 
 LONGEST = 300
 """Characters of a begun path; a longer word is none."""

@@ -23,7 +23,7 @@ from tui_chat.core import clock
 from tui_chat.core.clean import clean_line
 from tui_chat.core.clock import Clock
 from tui_chat.core.errors import TuiChatError
-from tui_chat.core.ports import ConversationIndex, ListedConversation
+from tui_chat.core.models import ConversationIndex, ListedConversation
 from tui_chat.ui.widgets.day_groups import Group, day_groups
 
 FetchRows = Callable[[Sequence[int]], Awaitable[Sequence[ListedConversation]]]

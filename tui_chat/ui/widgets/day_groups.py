@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tui_chat.core import clock
 from tui_chat.core.clock import Millis
-from tui_chat.core.ports import ConversationIndex
+from tui_chat.core.models import ConversationIndex
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.text import Text
@@ -19,10 +20,12 @@ from textual.widgets import TextArea
 
 from tui_chat.core.clean import clean, clean_line
 from tui_chat.core.dropped import may_be_dropped
-from tui_chat.core.ports import Completion
 from tui_chat.ui.widgets.completions import Completions
 from tui_chat.ui.widgets.ordered_keys import own_bindings, run_binding_in_order
 from tui_chat.ui.widgets.pasted import Paste, PastedBlocks, Pastes
+
+if TYPE_CHECKING:
+    from tui_chat.core.ports import Completion
 
 _MARKER = "❯ "
 

@@ -29,8 +29,7 @@ from tui_chat.core.clock import Clock
 from tui_chat.core.context import ContextPlan, Kind, Reason
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.headers import header_of
-from tui_chat.core.models import Message, MessageHeader, Status, Thinking
-from tui_chat.core.ports import Body
+from tui_chat.core.models import Body, Message, MessageHeader, Status, Thinking
 from tui_chat.ui.markdown import BLANK, Line, render
 from tui_chat.ui.markdown.fences import colours_are_loaded, load_colours
 from tui_chat.ui.widgets import transcript_look as look

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from tui_chat.core.models import Attachment, Part
-from tui_chat.core.ports import Body
+from tui_chat.core.models import Attachment, Body, Part
 
 Fetch = Callable[[Sequence[str]], Awaitable[Mapping[str, Body]]]
 
