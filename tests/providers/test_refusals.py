@@ -9,6 +9,7 @@ import pytest
 
 from tui_chat.core.errors import ContextTooLong
 from tui_chat.core.secret import Secret
+from tui_chat.providers.http import Refused
 from tui_chat.providers.refusals import ABOUT, QUOTED, Speaker, complaint, complaint_in, refusal
 
 
@@ -77,3 +78,11 @@ def test_what_a_refusal_is_about_is_searched_whole_but_quoted_short(form: str) -
     assert "alternate" in said.about
     assert "sk-canary" not in said.about
     assert ABOUT == len(complaint("x" * 10**6).about)
+
+
+def test_what_a_server_quotes_of_a_prompt_is_in_no_repr() -> None:
+    said = complaint_in({"error": {"message": "unsupported: " + "x" * QUOTED + " a canary of the prompt"}})
+    refused = Refused(refusal(Speaker("openai", "https://x.example/v1"), 400, said), status=400, about=said.about)
+
+    assert "canary" in refused.about
+    assert "canary" not in f"{said!r} {refused!r}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -59,7 +59,7 @@ class Refused:
     again: bool = False
     wait: float | None = None
     status: int = 0
-    about: str = ""
+    about: str = field(default="", repr=False)
     """What the server says the refusal is about: the parameter's name and its words, uncut; never shown."""
     param: str = ""
     """That parameter's name alone, where the server says it apart from its words."""

@@ -82,7 +82,7 @@ class Complaint:
     needed: int | None = None
     wait: float | None = None
     param: str = ""
-    about: str = ""
+    about: str = field(default="", repr=False)
 
     @property
     def exhausted(self) -> bool:
