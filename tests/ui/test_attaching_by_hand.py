@@ -1,0 +1,74 @@
+"""Files attached by people who are quick, clumsy, or have strange names for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual import events
+
+from tests.fakes import ScriptedProvider
+from tests.ui.chat_app import Chat, World
+from tests.ui.test_attaching import file_at, hold, names
+from tui_chat.ui.screens.attach import AttachScreen
+
+
+@pytest.fixture
+def provider() -> ScriptedProvider:
+    return ScriptedProvider()
+
+
+async def dialog(chat: Chat) -> AttachScreen:
+    """The dialog, opened by its key."""
+    await chat.press("f6")
+    await chat.until(lambda: isinstance(chat.app.screen, AttachScreen))
+    await chat.pilot.pause()
+    assert isinstance(chat.app.screen, AttachScreen)
+    return chat.app.screen
+
+
+# -- in the dialog -----------------------------------------------------------------------------------
+
+
+async def test_a_second_enter_in_one_burst_closes_the_dialog_and_nothing_else(provider: ScriptedProvider) -> None:
+    async with World(provider).app() as chat:
+        screen = await dialog(chat)
+        for _ in range(3):
+            screen.field.post_message(events.Key("enter", None))
+        await chat.until(lambda: chat.app.screen is chat.screen)
+        await chat.press("a")
+
+        assert "a" == chat.screen.prompt.draft
+
+
+async def test_what_is_wrong_with_a_path_is_said_once_and_what_is_typed_on_removes_nothing(
+    provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    async with World(provider).app() as chat:
+        await hold(chat, *[await chat.services.files.read(str(file_at(tmp_path, "kept.txt", "kept\n")))])
+        screen = await dialog(chat)
+        screen.field.value = f"{tmp_path}/gone"
+        await chat.press("enter")
+        await chat.until_seen("There is no file gone there.")
+        said = chat.seen()
+        await chat.press("tab", "d", "d")
+        await chat.until_seen("There is no such name.")
+
+        assert 1 == said.count("Check the path")
+        assert f"{tmp_path}/gonedd" == screen.field.value
+        assert ["kept.txt"] == names(chat)
+
+
+async def test_a_name_that_cannot_be_shown_as_it_is_is_attached_all_the_same(
+    provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    file_at(tmp_path, "invoice\u202etxt.exe", "some text\n")
+    async with World(provider).app() as chat:
+        screen = await dialog(chat)
+        screen.field.value = f"{tmp_path}/inv"
+        await chat.press("tab")
+        await chat.until(lambda: screen.field.value.endswith("exe"))
+        await chat.press("enter")
+        await chat.until_seen("goes with your next message.")
+
+        assert ["invoicetxt.exe"] == names(chat)
