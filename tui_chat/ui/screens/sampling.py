@@ -70,7 +70,7 @@ class SamplingScreen(ModalScreen[Sampling | None]):
         for name, bounds in PARAMETERS.items():
             field = self.query_one(f"#{name}", Field)
             try:
-                value = parameter(name, field.value)
+                value = typed(name, field.value)
             except ValueError:
                 self.said.fail(BadInput(f"{LABELS[name]} must be {bounds.words}.", hint="Empty: it is not sent."))
                 field.focus()
@@ -82,6 +82,11 @@ class SamplingScreen(ModalScreen[Sampling | None]):
     def action_cancel(self) -> None:
         """Change nothing."""
         self.dismiss(None)
+
+
+def typed(name: str, text: str) -> float | None:
+    """The value that was typed, with a decimal point or comma; None for nothing. Raises as ``parameter`` does."""
+    return parameter(name, text.replace(",", "."))
 
 
 def known_sentences(takes: Takes, model: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -9,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tui_chat.core.prices import money
-from tui_chat.core.sampling import PARAMETERS, Sampling, parameter
+from tui_chat.core.sampling import PARAMETERS, Sampling
 from tui_chat.core.settings import Caps, Endpoint, Settings
 from tui_chat.ui.screens.reach import whereto
-from tui_chat.ui.screens.sampling import LABELS
+from tui_chat.ui.screens.sampling import LABELS, typed
 from tui_chat.ui.strategies import STRATEGIES
 
 FEWEST, MOST = 2, 1_000
@@ -182,7 +183,7 @@ def _sampling(sampling: Sampling) -> list[Line]:
 def with_parameter(sampling: Sampling, name: str, text: str) -> Sampling | None:
     """The parameters with this one as it was typed, empty for not sent; None where it cannot be that."""
     try:
-        changes: dict[str, Any] = {name: parameter(name, text)}
+        changes: dict[str, Any] = {name: typed(name, text)}
     except ValueError:
         return None
     return replace(sampling, **changes)
@@ -218,7 +219,9 @@ def _cap(value: float | None) -> str:
 
 def with_cap(caps: Caps, name: str, text: str) -> Caps | None:
     """The limits with this one as it was typed, empty for none; None where that is no limit."""
-    plain = text.strip().replace(",", "").removeprefix("$").strip()
+    plain = text.strip().removeprefix("$").strip()
+    # 0,50 is half a dollar where people write it so: never fifty.
+    plain = plain.replace(",", "" if _THOUSANDS.fullmatch(plain) else ".")
     if not plain:
         return replace(caps, **{name: None})
     try:
@@ -227,6 +230,8 @@ def with_cap(caps: Caps, name: str, text: str) -> Caps | None:
         return None
     return replace(caps, **{name: value}) if 0 < value < LARGEST_CAP else None
 
+
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d*)?")
 
 LARGEST_CAP = 10**12
 """A limit above it is a slip of the finger, or none."""
