@@ -178,9 +178,8 @@ class StoreContract:
         made = [conversation(sampling=each) for each in (None, Sampling(), Sampling(temperature=0.0))]
         for each in made:
             await store.add_conversation(each)
-        await store.update_conversation(replace(made[2], sampling=None))
-        changed = replace(made[0], sampling=Sampling(seed=0))
-        await store.update_conversation(changed)
+        await store.update_conversation(made[2].id, lambda now: replace(now, sampling=None))
+        await store.update_conversation(made[0].id, lambda now: replace(now, sampling=Sampling(seed=0)))
 
         assert [Sampling(seed=0), Sampling(), None] == [(await store.conversation(each.id)).sampling for each in made]
 
@@ -197,9 +196,15 @@ class StoreContract:
         changed = replace(
             made, title="New", created_at=5, updated_at=6, system_prompt="", model=ModelRef("x", "y"), pinned=True
         )
-        await store.update_conversation(replace(changed, tags=(), head=None))
+        given: list[Conversation] = []
 
-        assert await store.conversation(made.id) == changed
+        def change(now: Conversation) -> Conversation:
+            given.append(now)
+            return replace(changed, tags=(), head=None)
+
+        assert changed == await store.update_conversation(made.id, change)
+        assert [made] == given
+        assert changed == await store.conversation(made.id)
 
     async def test_unknown_ids_are_not_found(self, store: ConversationStore) -> None:
         made = await self.saved(store)
@@ -207,7 +212,7 @@ class StoreContract:
         for call in (
             store.conversation(unknown),
             store.key(unknown),
-            store.update_conversation(replace(made, id=unknown)),
+            store.update_conversation(unknown, lambda now: now),
             store.set_head(unknown, None),
             store.set_head(made.id, unknown),
             store.set_tags(unknown, ()),
@@ -297,7 +302,7 @@ class StoreContract:
 
     async def test_a_renamed_conversation_is_listed_by_its_new_title(self, store: ConversationStore) -> None:
         made = await self.saved(store, title="before")
-        await store.update_conversation(replace(made, title="after"))
+        await store.update_conversation(made.id, lambda now: replace(now, title="after"))
 
         assert await self.titles(store, text="before") == []
         assert await self.titles(store, text="after") == ["after"]

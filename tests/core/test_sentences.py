@@ -51,8 +51,8 @@ def plan(
         ),
         (Warning("pin_no_room", 1, 54), "A pinned message does not fit and is not sent."),
         (Warning("pin_no_room", 2, 54), "2 pinned messages do not fit and are not sent."),
-        (Warning("excluded", 1, 54), "1 message is excluded by you and not sent."),
-        (Warning("excluded", 2, 54), "2 messages are excluded by you and not sent."),
+        (Warning("excluded", 1, 54), "1 message is excluded and not sent."),
+        (Warning("excluded", 2, 54), "2 messages are excluded and not sent."),
         (
             Warning("summarised", 34, 54, 1, model="llama3.1", tokens=310),
             "34 messages are sent only as a summary (made 12:40, 3 May by llama3.1, 310 tokens). Details may be lost.",
@@ -181,8 +181,8 @@ def test_a_banner_of_several_reasons_names_each_then_adds_them_up() -> None:
 
     assert banner_forms((wish, window), time=noon) == (
         "34 of 54 earlier messages are not sent (older than 12:40, 3 May). The model cannot see them. "
-        "2 messages are excluded by you and not sent.",
-        "34 of 54 earlier messages are not sent. 2 messages are excluded by you and not sent.",
+        "2 messages are excluded and not sent.",
+        "34 of 54 earlier messages are not sent. 2 messages are excluded and not sent.",
         "36 of 54 earlier messages are not sent. The model cannot see them.",
         "36 of 54 earlier messages are not sent.",
         "36 not sent",

@@ -24,6 +24,7 @@ from tui_chat.core.events import (
     UsageReported,
 )
 from tui_chat.core.models import MemorySettings, Message, Role, Status, Thinking, Usage
+from tui_chat.core.settings import GUIDE_MODEL
 from tui_chat.services.options import Options
 
 Scripted = Callable[..., Bench]
@@ -701,3 +702,23 @@ async def test_a_window_of_blocks_keeps_its_beginning_until_it_is_full(bench: Ma
     firsts = [plan.payload[0].content for plan in provider.sent]
     assert len(set(firsts)) < len(firsts) / 2
     assert all(len(plan.payload) <= 9 for plan in provider.sent)
+
+
+async def test_what_was_said_to_the_guide_is_told_to_no_model_unless_it_is_included(bench: MakeBench) -> None:
+    provider = ScriptedProvider(answer("I am no AI."), answer("Hello."), answer("Well."))
+    made = bench(provider)
+    home = (await made.library.new(model=GUIDE_MODEL)).id
+    await made.chat.send(home, "My name is Alice.", Watcher())
+    await made.library.set_model(home, MODEL)
+
+    await made.chat.send(home, "Who am I?", Watcher())
+    said = (await made.library.branch(home))[1]
+    await made.library.mark_message(home, said.id, excluded=False)
+    await made.chat.send(home, "And now?", Watcher())
+
+    sent = [[message.content for message in plan.payload] for plan in provider.sent[1:]]
+    assert [
+        ["Who am I?"],
+        ["My name is Alice.", "I am no AI.", "Who am I?", "Hello.", "And now?"],
+    ] == sent
+    assert ["excluded"] == [warning.code for warning in provider.sent[1].warnings]

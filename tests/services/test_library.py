@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,8 @@ from tests.fakes import answer
 from tests.services.conftest import Bench, Watcher
 from tui_chat.core.clock import DAY
 from tui_chat.core.errors import Ambiguous, NotFound
+from tui_chat.core.models import ModelRef
+from tui_chat.core.sampling import Sampling
 
 Scripted = Callable[..., Bench]
 
@@ -192,3 +195,20 @@ async def test_search_finds_titles_and_messages_but_nothing_deleted(scripted: Sc
 
     assert both == {one, two}
     assert left == {two}
+
+
+async def test_changes_at_the_same_moment_take_nothing_from_each_other(scripted: Scripted) -> None:
+    bench, model = scripted(), ModelRef("test", "other")
+    cid = (await bench.library.new("Named")).id
+
+    await asyncio.gather(
+        bench.library.set_model(cid, model),
+        bench.library.set_sampling(cid, Sampling(seed=7)),
+        bench.library.pin(cid, pinned=True),
+        bench.library.rename(cid, "Renamed"),
+    )
+
+    changed = await bench.library.conversation(cid)
+    assert ("Renamed", model, Sampling(seed=7), True) == (
+        changed.title, changed.model, changed.sampling, changed.pinned,
+    )  # fmt: skip

@@ -306,6 +306,6 @@ async def remembers(store: SqliteStore, memory: MemorySettings, sampling: Sampli
     await store.import_conversations([(given_, [])])
     changed = replace(made, memory=replace(memory, scope="all"))
     added = await store.conversation(made.id)
-    await store.update_conversation(changed)
+    await store.update_conversation(made.id, lambda _: changed)
 
     assert [made, given_, changed] == [added, await store.conversation(given_.id), await store.conversation(made.id)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -139,8 +139,13 @@ class ConversationStore(Protocol):
 
     # -- conversations
     async def add_conversation(self, conversation: Conversation) -> None: ...
-    async def update_conversation(self, conversation: Conversation) -> None:
-        """Write every field but ``tags`` and ``head``."""
+    async def update_conversation(
+        self, conversation_id: str, change: Callable[[Conversation], Conversation]
+    ) -> Conversation:
+        """Write what ``change`` makes of it, every field but ``tags`` and ``head``; returns it as it is then.
+
+        Nobody changes it in between, another program neither.
+        """
 
     async def conversation(self, conversation_id: str) -> Conversation:
         """Its settings; where the head was removed, ``head`` is its nearest ancestor that is still there."""

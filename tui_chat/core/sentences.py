@@ -202,7 +202,7 @@ def _fact(warning: Warning) -> str:
             who = "A pinned message does" if one else f"{warning.count:,} pinned messages do"
             return f"{who} not fit and {'is' if one else 'are'} not sent."
         case "excluded":
-            return f"{warning.count:,} message{' is' if one else 's are'} excluded by you and not sent."
+            return f"{warning.count:,} message{' is' if one else 's are'} excluded and not sent."
         case "last_answer_not_sent":
             rest = _none_fits(warning.of) if warning.count == warning.of else _how_many(warning)
             return f"Not even the last answer is sent: {rest}."

@@ -248,7 +248,9 @@ class ChatService:
         return Message(make_id(), parent_id, Role.USER, clean_surrogates(text), self._now(), tuple(parts))
 
     def _empty_reply(self, prompt_id: str, model: ModelRef | None) -> Message:
-        return Message(make_id(), prompt_id, Role.ASSISTANT, "", self._now(), status=Status.STREAMING, model=model)
+        reply = Message(make_id(), prompt_id, Role.ASSISTANT, "", self._now(), status=Status.STREAMING, model=model)
+        # What was said to the guide stays here: no model is told of it later, unless the person includes it.
+        return replace(reply, excluded=True) if model == GUIDE_MODEL else reply
 
     async def _run(
         self,
@@ -288,8 +290,11 @@ class ChatService:
             model = self._planning.model_of(conversation, options)
             if conversation.model is None and options.model is None and model not in (None, GUIDE_MODEL):
                 # It stays with the model it began with: another default later must not send it elsewhere.
-                conversation = replace(conversation, model=model)
-                await self._store.update_conversation(conversation)
+                # Should another be chosen in this moment, that one.
+                conversation = await self._store.update_conversation(
+                    conversation_id, lambda now: replace(now, model=now.model or model)
+                )
+                model = conversation.model
             arriving = Arriving(self._empty_reply(prompt_id, model))
             adopt = self._waiting_behind(turns, tree, {prompt_id, replaced})
             await self._replies.begin(conversation_id, arriving, adopt=adopt)

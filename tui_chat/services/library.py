@@ -164,13 +164,8 @@ class LibraryService:
     async def rename(self, conversation_id: str, title: str) -> None:
         """Give it another title."""
         before = await self._store.conversation(conversation_id)
-        await self._store.update_conversation(replace(before, title=clean_surrogates(title)))
-
-        async def back() -> None:
-            current = await self._store.conversation(conversation_id)
-            await self._store.update_conversation(replace(current, title=before.title))
-
-        self.remember("rename", conversation_id, back)
+        await self._change(conversation_id, title=clean_surrogates(title))
+        self.remember("rename", conversation_id, partial(self._change, conversation_id, title=before.title))
 
     async def pin(self, conversation_id: str, *, pinned: bool) -> None:
         """Keep it on top of the list, or no longer."""
@@ -319,8 +314,7 @@ class LibraryService:
     # -- inside -------------------------------------------------------------------------
 
     async def _change(self, conversation_id: str, **fields: object) -> None:
-        conversation = await self._store.conversation(conversation_id)
-        await self._store.update_conversation(replace(conversation, **fields))  # type: ignore[arg-type]
+        await self._store.update_conversation(conversation_id, lambda now: replace(now, **fields))  # type: ignore[arg-type]
 
     async def _remove(self, conversation_id: str, ids: Sequence[str] | None, kind: Removal, description: str) -> None:
         removal = await self._store.remove_messages(conversation_id, ids, kind, self._now())

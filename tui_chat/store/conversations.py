@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tui_chat.core.clock import Millis
@@ -48,9 +48,10 @@ def add(db: apsw.Connection, conversation: Conversation) -> int:
     return key
 
 
-def change(db: apsw.Connection, conversation: Conversation) -> None:
-    """Write every field but tags and head."""
-    update(db, "conversation", conversation_key(db, conversation.id), conversation_values(conversation))
+def change(db: apsw.Connection, uuid: str, make: Callable[[Conversation], Conversation]) -> Conversation:
+    """Write every field of what is made of it but tags and head."""
+    update(db, "conversation", conversation_key(db, uuid), conversation_values(make(get(db, uuid))))
+    return get(db, uuid)
 
 
 def get(db: apsw.Connection, uuid: str) -> Conversation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tui_chat.core.clock import Millis
@@ -56,8 +56,10 @@ class SqliteStore:
 
         await self._database.run(add)
 
-    async def update_conversation(self, conversation: Conversation) -> None:
-        await self._database.run(lambda db: conversations.change(db, conversation))
+    async def update_conversation(
+        self, conversation_id: str, change: Callable[[Conversation], Conversation]
+    ) -> Conversation:
+        return await self._database.run(lambda db: conversations.change(db, conversation_id, change))
 
     async def conversation(self, conversation_id: str) -> Conversation:
         return await self._database.read(lambda db: conversations.get(db, conversation_id))

@@ -244,8 +244,8 @@ class ChatShell(Screen[None]):
         """Show what would be sent with the draft as it is, and mark what would not."""
         self.workers.cancel_group(self, "plan")
         self.show_files()
-        if self.services is None:
-            self._show_plan(None)
+        if self.services is None or self.services.planning.model_of(self.shown.conversation) == GUIDE_MODEL:
+            self._show_plan(None)  # the guide is no model: it has no window, and is told nothing
             return
         planning, shown = self.services.planning, self.shown
         draft, options, branch = self.wanted_draft, self.draft_options, self.planned_branch()

@@ -38,7 +38,7 @@ REASONS: Mapping[Reason, Words] = {
     Reason.EXCERPT: Words("passage of it", "A passage of it is sent as a quotation; the rest is not sent."),
     Reason.BEFORE_WINDOW: Words("before window", "Not sent: it is older than the messages that are."),
     Reason.SUMMARISED: Words("summarised", "Not sent: only its content is, in the summary."),
-    Reason.EXCLUDED: Words("excluded", "Not sent: you excluded a message of this exchange."),
+    Reason.EXCLUDED: Words("excluded", "Not sent: a message of this exchange is excluded (x)."),
     Reason.PINNED_NO_ROOM: Words("pinned, no room", "Not sent: it is pinned, but there is no room for it."),
     Reason.NO_USER_MESSAGE: Words("no question", "Not sent: no message of yours stands before it."),
     Reason.ERROR: Words("failed", "Not sent: the reply failed before it had any text."),

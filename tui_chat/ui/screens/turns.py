@@ -122,6 +122,8 @@ class Turns(Sending):
             self.gauge.counted = reply.usage
         self.take_over(self.shown.with_message(reply))
         self.transcript.settle(reply)
+        if reply.model == GUIDE_MODEL:
+            self.transcript.jump_to(reply.id)  # it comes at once, and is read from its beginning
         if error is not None and reply.error != error.sentence:
             self.report(error)
         self.stop_waiting()
