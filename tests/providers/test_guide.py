@@ -47,6 +47,7 @@ async def test_the_sample_has_every_kind_of_block() -> None:
         ("/help memory", "memory"),
         ("Why are messages dimmed and not sent?", "memory"),
         ("How do I connect Ollama?", "start"),
+        ("How do I use a gguf file?", "start"),
         ("Is my history encrypted?", "privacy"),
         ("which keyboard shortcuts are there", "keys"),
         ("How can I EXPORT this to Markdown?", "export"),
@@ -55,6 +56,11 @@ async def test_the_sample_has_every_kind_of_block() -> None:
 )
 async def test_a_question_is_answered_with_its_topic(question: str, topic: str) -> None:
     assert flowing(topics()[topic]) in await ask(question)
+
+
+@pytest.mark.parametrize("greeting", ["hi", "Hello again!", "help"])
+async def test_a_greeting_is_answered_with_what_there_is_to_ask(greeting: str) -> None:
+    assert "Ask for a topic by its name" in await ask(greeting)
 
 
 async def test_help_lists_every_topic() -> None:
@@ -72,7 +78,7 @@ async def test_an_unknown_question_is_answered_honestly_with_how_to_connect() ->
     answer = await ask("write me a poem about autumn")
 
     assert "did not understand" in answer
-    assert "f2" in answer
+    assert "ctrl+n" in answer
     assert "ctrl+o" in answer
 
 

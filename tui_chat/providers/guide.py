@@ -17,16 +17,19 @@ LABEL = "*Offline guide · not an AI*\n\n"
 
 WORDS = {
     "start": "start begin connect connection model models endpoint endpoints key keys api url address server servers "
-    "ollama llama lmstudio vllm openai settings setup install ai",
+    "ollama llama lmstudio vllm openai anthropic claude gemini settings setup install ai gguf file files attach "
+    "attachment image",
     "keys": "shortcut shortcuts keyboard binding bindings press keymap hotkey hotkeys",
     "memory": "memory context window token tokens remember remembers forget forgets forgot truncated truncation "
-    "warning dimmed sent budget full limit",
-    "branches": "branch branches edit regenerate again version versions undo resend retry delete clear",
+    "warning dimmed sent budget full limit summary retrieval temperature sampling",
+    "branches": "branch branches edit regenerate version versions undo resend retry delete clear",
     "export": "export import backup markdown json command commands cli script ask copy",
     "privacy": "privacy private encrypted encryption keyring passphrase password recovery secret secure security lock "
     "plaintext telemetry",
 }
 """Words that ask for a topic; the topic's own name always does."""
+
+GREETINGS = frozenset(("help", "hi", "hello", "hey"))
 
 DEFAULT = """\
 I answer from this program's guide only; I did not understand that, and nothing you typed left this computer.
@@ -34,8 +37,8 @@ I answer from this program's guide only; I did not understand that, and nothing 
 To talk to a model:
 
 1. Start a model server on this computer (Ollama, llama.cpp, LM Studio …), or have an address and a key of a service.
-2. Press **f2** for the settings and add its address; test it there.
-3. Press **ctrl+o** and choose a model.
+2. Press **ctrl+o**: what runs on this computer is listed, **ctrl+n** adds an address and a key, and tests them.
+3. Choose a model. A model file (GGUF) on this computer is one too: *open a model file*.
 
 Ask me about: {topics}. `/sample` shows how a formatted answer looks.
 """
@@ -108,7 +111,7 @@ def answer(asked: str) -> str:
     named = next((word for word in words if word in topics()), None)
     if named is not None and len(words) <= 2:  # "memory", "/help memory"
         return flowing(topics()[named])
-    if not words or words == ["help"]:
+    if not words or (len(words) <= 2 and words[0] in GREETINGS):
         return overview()
     hits = {name: sum(word in known or word == name for word in words) for name, known in _known().items()}
     best = max(hits, key=lambda name: hits[name])
@@ -122,7 +125,7 @@ def overview() -> str:
         "Ask for a topic by its name:\n\n"
         + "\n".join(lines)
         + "\n- **/sample**: how a formatted answer looks\n\n"
-        + "To talk to a model: settings **f2**, then a model with **ctrl+o**.\n"
+        + "To talk to a model: **ctrl+o**.\n"
     )
 
 
