@@ -456,6 +456,24 @@ async def test_options_hold_for_one_request(bench: MakeBench) -> None:
     assert [len(plan.payload) for plan in provider.sent] == [1, 1, 5]
 
 
+async def test_what_holds_for_one_request_holds_for_no_prompt_that_waits_behind_it(bench: MakeBench) -> None:
+    gated, watch = GatedProvider(), Watcher()
+    b = bench(gated)
+    cid = (await b.library.new()).id
+    alone = Options(max_messages=0, system_prompt="Be brief.")
+    task = asyncio.create_task(b.chat.send(cid, "one", watch, alone))
+    await watch.until(TextDelta)
+
+    await b.chat.send(cid, "two", watch)
+    await b.chat.send(cid, "three", watch, alone)
+    gated.gate.set()
+    await task
+
+    assert [["Be brief.", "one"], ["one", "half an answer", "two"], ["Be brief.", "three"]] == [
+        [each.content for each in plan.payload] for plan in gated.sent
+    ]
+
+
 async def test_an_unsaved_turn_stores_nothing(scripted: Scripted) -> None:
     bench, watch = scripted(answer("one")), Watcher()
     conversation = await bench.library.new()

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from tui_chat.core.clock import Clock
 from tui_chat.core.clock import now as clock_now
@@ -39,6 +39,14 @@ CLOSE_SECONDS = 5.0
 """How long quitting waits for saves."""
 
 
+class _Waiting(NamedTuple):
+    """A prompt that waits for its turn."""
+
+    prompt_id: str
+    emit: Emit
+    options: Options
+
+
 @dataclass(slots=True)
 class _Turns:
     """The turns of one conversation."""
@@ -47,7 +55,7 @@ class _Turns:
     task: asyncio.Task[Any] | None = None
     claimed: bool = False
     arriving: Arriving | None = None
-    queue: deque[tuple[str, Emit]] = field(default_factory=deque)
+    queue: deque[_Waiting] = field(default_factory=deque)
 
 
 class ChatService:
@@ -99,7 +107,7 @@ class ChatService:
                 await self._store.add_prompt(conversation_id, prompt, title=title)
                 queued = turns.claimed
                 if queued:
-                    turns.queue.append((prompt.id, emit))
+                    turns.queue.append(_Waiting(prompt.id, emit, options or Options()))
                 elif not self._closing:
                     turns.queue.clear()  # what waited after a stop is now a part of the branch like any other
                     turns.claimed = True
@@ -148,8 +156,10 @@ class ChatService:
             tree = Tree(await self._store.headers(conversation_id), None)
             turns = self._of(conversation_id)
             behind = self._waiting_behind(turns, tree, {prompt_id, message.id})
-            if any(waiting == message.id for waiting, _ in turns.queue):
-                prompt_id, _ = turns.queue.popleft()  # whichever of those that wait is asked for: the first comes first
+            if any(waiting.prompt_id == message.id for waiting in turns.queue):
+                prompt_id = (
+                    turns.queue.popleft().prompt_id
+                )  # whichever of those that wait is asked for: the first comes first
             elif not behind:
                 turns.queue.clear()
         except BaseException:
@@ -187,7 +197,7 @@ class ChatService:
     def forget_queued(self, conversation_id: str, prompt_id: str) -> None:
         """That prompt waits no longer: it was deleted."""
         queue = self._of(conversation_id).queue
-        kept = [each for each in queue if each[0] != prompt_id]
+        kept = [each for each in queue if each.prompt_id != prompt_id]
         queue.clear()
         queue.extend(kept)
 
@@ -197,7 +207,7 @@ class ChatService:
 
     def queued(self, conversation_id: str) -> tuple[str, ...]:
         """The prompts that wait for the reply that is running (or was stopped)."""
-        return tuple(prompt_id for prompt_id, _ in self._of(conversation_id).queue)
+        return tuple(waiting.prompt_id for waiting in self._of(conversation_id).queue)
 
     async def close(self) -> None:
         """Let prompts that are being saved be saved, stop the turns, and wait for all saves, 5 seconds at most."""
@@ -269,10 +279,8 @@ class ChatService:
             if saved is not None:
                 await emit(PromptSaved(saved))
             while await self._reply(conversation_id, prompt_id, emit, options or Options(), replaced) and turns.queue:
-                prompt_id, emit = turns.queue.popleft()
+                prompt_id, emit, options = turns.queue.popleft()
                 replaced = None
-                # Nobody was asked about those that waited.
-                options = replace(options or Options(), over_cap=False)
         finally:
             self._release(conversation_id)
 
@@ -308,9 +316,9 @@ class ChatService:
     @staticmethod
     def _waiting_behind(turns: _Turns, tree: Tree, places: set[str | None]) -> Sequence[str]:
         """The prompt that waits right behind one of these places; what waits elsewhere stays where it is."""
-        while turns.queue and turns.queue[0][0] not in tree:
+        while turns.queue and turns.queue[0].prompt_id not in tree:
             turns.queue.popleft()
-        first = turns.queue[0][0] if turns.queue else None
+        first = turns.queue[0].prompt_id if turns.queue else None
         return (first,) if first is not None and tree[first].parent_id in places else ()
 
 
