@@ -183,7 +183,7 @@ async def test_a_found_server_that_is_an_endpoint_already_is_not_offered() -> No
 async def test_an_address_from_the_environment_is_contacted_only_after_a_yes() -> None:
     here = world(environment={"OLLAMA_HOST": "10.0.0.4"})
     async with listed(here) as (app, pilot):
-        assert "Confirm 10.0.0.4:11434 first" in seen(app)
+        assert "Confirm it first: OLLAMA_HOST is set in your environment" in seen(app)
         assert not any(endpoint.name == "ollama" for endpoint, _ in here.shelf.opened)
         await burst(pilot, "enter")
         assert "Send to 10.0.0.4:11434?" in seen(app)
@@ -192,6 +192,81 @@ async def test_an_address_from_the_environment_is_contacted_only_after_a_yes() -
 
         assert "gpt-mini" in seen(app)
         assert any(endpoint.name == "ollama" for endpoint, _ in here.shelf.opened)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        (
+            {"OPENAI_API_KEY": "sk-1"},
+            "OPENAI_API_KEY is set in your environment: a key for https://api.openai.com/v1. If you agree, "
+            "that key and what you write to its models go there.",
+        ),
+        (
+            {"OPENAI_BASE_URL": "http://10.0.0.4/v1"},
+            "OPENAI_BASE_URL in your environment is http://10.0.0.4/v1. If you agree, what you write to its models "
+            "goes there, and the key in OPENAI_API_KEY where one is set.",
+        ),
+        (
+            {"OLLAMA_HOST": "10.0.0.4"},
+            "OLLAMA_HOST in your environment is http://10.0.0.4:11434. If you agree, what you write to its models "
+            "goes there. You are asked once.",
+        ),
+        ({"OLLAMA_API_KEY": "k"}, "OLLAMA_API_KEY is set in your environment: a key for https://ollama.com. If"),
+    ],
+)
+async def test_a_question_about_the_environment_names_the_variable_and_what_goes_along(
+    environment: dict[str, str], said: str
+) -> None:
+    async with listed(world(environment=environment)) as (app, pilot):
+        await burst(pilot, "enter")
+
+        assert said in words(app)
+
+
+async def test_what_was_just_confirmed_is_stood_on_whether_it_answers_or_not() -> None:
+    here = world(HOME, environment={"OPENAI_API_KEY": "sk-1", "OLLAMA_HOST": "10.0.0.4"})
+    here.shelf.answers |= {"home": CARDS, "openai": NotReached("No network.", hint="Check it in the settings (f2).")}
+    async with listed(here) as (app, pilot):
+        await burst(pilot, "down", "down", "enter")
+        await burst(pilot, "y")
+        await until(pilot, lambda: "✗ No network. Check it in your environment." in words(app))
+        failed = words(app)
+        await burst(pilot, "down", "enter")
+        await burst(pilot, "y")
+        await until(pilot, lambda: "10.0.0.4:11434, on" in words(app))
+        await burst(pilot, "enter")
+
+        assert "This endpoint comes from environment variables; f5 asks again." in failed
+        assert [ModelRef("ollama", "gpt-large")] == app.results
+
+
+async def test_an_endpoint_that_was_just_added_is_stood_on() -> None:
+    here = world(OPENAI)
+    here.shelf.answers["mine"] = CARDS
+    async with listed(here, LARGE) as (app, pilot):
+        await burst(pilot, "ctrl+n")
+        await burst(pilot, *"mine", "enter", *"http://127.0.0.1:5/v1", "ctrl+s")
+        await until(pilot, lambda: "127.0.0.1:5)" in words(app) and isinstance(app.screen, ModelScreen))
+        await burst(pilot, "enter")
+
+        assert [ModelRef("mine", "gpt-large")] == app.results
+
+
+async def test_a_name_that_no_endpoint_lists_can_be_used_as_it_is_typed() -> None:
+    async with listed(world(OPENAI), LARGE) as (app, pilot):
+        await burst(pilot, *"gpt-preview")
+        offered = words(app)
+        await burst(pilot, "enter")
+    async with listed(world(OPENAI), LARGE) as (other, pilot):
+        await burst(pilot, *"openai/gpt-preview", "enter")
+    async with listed(world(OPENAI), LARGE) as (sentence, pilot):
+        await burst(pilot, *"two words", "enter")
+
+        assert "No model has that in its name." in words(sentence)
+        assert "use “gpt-preview”, which is not in its list" in offered
+        assert [ModelRef("openai", "gpt-preview")] == app.results == other.results
+        assert [] == sentence.results
 
 
 async def test_f5_asks_an_endpoint_again() -> None:

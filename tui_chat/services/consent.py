@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tui_chat.core.errors import Refused
 from tui_chat.core.settings import Endpoint
+from tui_chat.services.environment import variable_of
 from tui_chat.services.reaching import Reach, reach
 
 
@@ -22,5 +23,5 @@ def unconfirmed(endpoint: Endpoint) -> Refused:
     if endpoint.key_command is not None:
         what = f"The key of {endpoint.name!r} comes from a command of the settings file that was not confirmed."
     else:
-        what = f"{endpoint.base_url} came from an environment variable and was not confirmed."
+        what = f"{endpoint.base_url} comes from the environment ({variable_of(endpoint)[0]}) and was not confirmed."
     return Refused(what, hint="Choose the model once with ctrl+o to confirm it.")

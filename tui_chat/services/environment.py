@@ -38,6 +38,17 @@ OLLAMA_CLOUD = Endpoint("ollama-cloud", "https://ollama.com", "ollama", key_env=
 """Where Ollama's key leads by itself; a name of its own, so that it never stands in a local Ollama's place."""
 
 
+def variable_of(endpoint: Endpoint) -> tuple[str, bool]:
+    """The variable that such an endpoint comes from, and whether that holds its key rather than its address."""
+    if endpoint == OLLAMA_CLOUD:
+        return OLLAMA_KEY, True
+    for vendor in VENDORS:
+        if endpoint.name == vendor.dialect:
+            by_key = endpoint.base_url == vendor.url
+            return (vendor.key if by_key else vendor.address), by_key
+    return "OLLAMA_HOST", False
+
+
 def endpoints_from(environment: Mapping[str, str]) -> FromEnvironment:
     """The endpoints that environment variables name, each for this run only.
 

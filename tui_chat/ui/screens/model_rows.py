@@ -12,6 +12,7 @@ from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer, ModelCard
 from tui_chat.core.settings import GUIDE, Endpoint
 from tui_chat.services.endpoints import GGUF, ContextWindow
+from tui_chat.services.environment import variable_of
 from tui_chat.ui.screens.reach import host_of, whereto
 from tui_chat.ui.text import clean_line
 
@@ -103,10 +104,13 @@ def rows(
     """
     words = filter.casefold().split()
     lines = list(_favourites(offers, words, favourites, current))
+    every = (ModelRef(offer.endpoint.name, card.name) for offer in offers for card in offer.cards or ())
+    listed = any(_matches(model, words) for model in every)
     for offer in offers:
         if offer.endpoint == GGUF:
             continue  # below, with the way to another
-        below = list(_below(offer, words, filter.strip(), current, set(favourites)))
+        below = list(_below(offer, words, current, set(favourites)))
+        below += _typed(offer, filter.strip(), listed=listed)
         if below:
             lines += [Row(_heading(offer.endpoint)), *below]
     if not words:
@@ -129,7 +133,7 @@ def sentence(choice: Choice | None) -> str:
         case Consent(endpoint) if endpoint.key_command:
             return f"Its command was not run, and nothing was sent to {host_of(endpoint)} yet."
         case Consent(endpoint):
-            return f"Nothing was sent to {host_of(endpoint)} yet."
+            return f"Enter asks before it is used; nothing was sent to {host_of(endpoint)} yet."
         case Mend(endpoint) if endpoint.from_environment:
             return "This endpoint comes from environment variables; f5 asks again."
         case Mend():
@@ -163,9 +167,7 @@ def _favourites(
         yield from lines
 
 
-def _below(
-    offer: Offer, words: Sequence[str], typed: str, current: ModelRef | None, elsewhere: set[ModelRef]
-) -> Iterator[Row]:
+def _below(offer: Offer, words: Sequence[str], current: ModelRef | None, elsewhere: set[ModelRef]) -> Iterator[Row]:
     """The lines below an endpoint's heading; what stands ``elsewhere`` is left out."""
     endpoint = offer.endpoint
     if offer.needs_consent:
@@ -173,7 +175,7 @@ def _below(
             yield Row(Content(f"  {_unconfirmed(endpoint)}"), Consent(endpoint))
         return
     if offer.error is not None and not words:
-        yield Row(Content.styled(f"  ✗ {clean_line(offer.error.sentence)}", "$text-error"), _mend(endpoint))
+        yield Row(Content.styled(f"  ✗ {clean_line(_failure(offer.error, endpoint))}", "$text-error"), _mend(endpoint))
     if offer.is_asking:
         yield Row(Content.styled("  asking…", "dim"))
     for card in offer.cards or ():
@@ -181,9 +183,19 @@ def _below(
         if model not in elsewhere and _matches(model, words):
             text = _model(card.name, card, offer, is_current=model == current)
             yield Row(text, Use(model, endpoint, card.runs_at))
-    if typed and not offer.cards and not offer.is_asking and endpoint != GUIDE:
-        model = ModelRef(endpoint.name, typed)
-        yield Row(Content(f"  use “{clean_line(typed)}” as it is typed"), Use(model, endpoint))
+
+
+def _typed(offer: Offer, typed: str, *, listed: bool) -> Iterator[Row]:
+    """The model that is typed, of an endpoint that names none, or where none that is ``listed`` anywhere is meant."""
+    endpoint = offer.endpoint
+    name = typed.removeprefix(f"{endpoint.name}/")
+    if not name or offer.is_asking or offer.needs_consent or endpoint in OWN:
+        return
+    use = Use(ModelRef(endpoint.name, name), endpoint)
+    if not offer.cards:
+        yield Row(Content(f"  use “{clean_line(name)}” as it is typed"), use)
+    elif not listed and len(name.split()) == 1:
+        yield Row(Content(f"  use “{clean_line(name)}”, which is not in its list"), use)
 
 
 def _files(
@@ -193,7 +205,7 @@ def _files(
     offer = next((each for each in offers if each.endpoint == GGUF), None)
     if offer is None:
         return []
-    lines = [] if offer.is_asking else list(_below(offer, words, "", current, elsewhere))
+    lines = [] if offer.is_asking else list(_below(offer, words, current, elsewhere))
     if not words:
         lines.append(Row(Content("+ open a model file…"), OpenFile()))
     heading = Row(Content.assemble(("Model files on this computer", "bold"), ("  local", "dim")))
@@ -204,10 +216,16 @@ def _matches(model: ModelRef, words: Sequence[str]) -> bool:
     return all(word in str(model).casefold() for word in words)
 
 
+def _failure(error: TuiChatError, endpoint: Endpoint) -> str:
+    """What went wrong, and where it can be mended: what the environment set is not in the settings."""
+    here = "in your environment" if endpoint.from_environment else "(f2)"
+    return error.sentence.replace("in the settings (f2)", here)
+
+
 def _unconfirmed(endpoint: Endpoint) -> str:
     if endpoint.key_command:
         return f"Confirm it first: its key comes from a command, {clean_line(endpoint.key_command)}"
-    return f"Confirm {host_of(endpoint)} first: it came from an environment variable"
+    return f"Confirm it first: {variable_of(endpoint)[0]} is set in your environment"
 
 
 def _mend(endpoint: Endpoint) -> Choice | None:

@@ -18,6 +18,7 @@ from tui_chat.core.models import ModelRef
 from tui_chat.core.ports import FoundServer
 from tui_chat.core.settings import GUIDE_MODEL, Endpoint
 from tui_chat.services.endpoints import GGUF, EndpointService
+from tui_chat.services.environment import variable_of
 from tui_chat.ui.forms import AskScreen, Card, Choices, ListFilter, Pick, Said
 from tui_chat.ui.screens.endpoint_form import EndpointForm
 from tui_chat.ui.screens.model_rows import (
@@ -78,7 +79,7 @@ class ModelScreen(ModalScreen[ModelRef | None]):
         self._found: Sequence[FoundServer] | None = None
         self._favourites: Sequence[ModelRef] = ()
         self._rows: list[Row] = []
-        self._added: Choice | None = None
+        self._wanted = ""
 
     def compose(self) -> ComposeResult:
         choices = Choices(can_focus=False)
@@ -166,9 +167,11 @@ class ModelScreen(ModalScreen[ModelRef | None]):
     def _place_of(self, before: Choice | None) -> int | None:
         """Where to stand: where the person went, else on what was just added, the current model, what answers best."""
         choices = [row.choice for row in self._rows]
-        for wanted in (before if self.filter.moved else None, self._added):
-            if wanted is not None and wanted in choices:
-                return choices.index(wanted)
+        if self.filter.moved and before is not None and before in choices:
+            return choices.index(before)
+        if (wanted := self._offers.get(self._wanted)) is not None and not self.filter.value:
+            places = (place for place, choice in enumerate(choices) if _endpoint_of(choice) == wanted.endpoint)
+            return None if wanted.is_asking else next(places, None)
         ranks = [(_rank(choice, self._current), place) for place, choice in enumerate(choices)]
         rank, place = min(ranks, default=(_LAST, 0))
         # Until all have said what they have, what only leads to a model is not stood on: the next answer may be one.
@@ -241,8 +244,13 @@ class ModelScreen(ModalScreen[ModelRef | None]):
             self.said.fail(error)
             return
         self._offers[endpoint.name] = Offer(endpoint)
-        self._show()
+        self._want(endpoint.name)
         self._ask(endpoint)
+
+    def _want(self, name: str) -> None:
+        """Stand on what that endpoint has, once it is known, until the person goes elsewhere."""
+        self._wanted, self.filter.moved = name, False
+        self._show()
 
     @work(group="form")
     async def _adopt(self, server: FoundServer) -> None:
@@ -266,11 +274,7 @@ class ModelScreen(ModalScreen[ModelRef | None]):
             self.dismiss(ModelRef(endpoint.name, server.models[0].name))
             return
         self._offers[endpoint.name] = Offer(endpoint, cards=server.models, windows=windows)
-        self.filter.moved = False
-        if server.models:
-            first = server.models[0]
-            self._added = Use(ModelRef(endpoint.name, first.name), endpoint, first.runs_at)
-        self._show()
+        self._want(endpoint.name)
 
     def _free_name(self, kind: str) -> str:
         """A name for a server of that kind that no endpoint has yet."""
@@ -285,8 +289,11 @@ class ModelScreen(ModalScreen[ModelRef | None]):
 
     @work(group="form")
     async def _edit(self, endpoint: Endpoint | None) -> None:
+        before = {each.name for each in self._endpoints.all()}
         if await self.app.push_screen_wait(EndpointForm(self._endpoints, endpoint)):
+            added = (each.name for each in self._endpoints.all() if each.name not in before)
             self._ask_all()
+            self._want(endpoint.name if endpoint is not None else next(added, ""))
 
     # -- keys -----------------------------------------------------------------------------------
 
@@ -336,6 +343,10 @@ class ModelScreen(ModalScreen[ModelRef | None]):
         self.dismiss(None)
 
 
+def _endpoint_of(choice: Choice | None) -> Endpoint | None:
+    return choice.endpoint if isinstance(choice, Use | Mend | Consent) else None
+
+
 _LEADS, _LAST = 4, 6
 
 
@@ -366,8 +377,16 @@ def _question(endpoint: Endpoint) -> AskScreen:
             f"The settings file says that the key is what this prints:\n\n{clean_line(endpoint.key_command)}\n\n"
             f"If you agree, it is run when {endpoint.name} is used, and the key goes to {host}. You are asked once.",
         )
-    return AskScreen(
-        f"Send to {host}?",
-        f"{clean_line(endpoint.base_url)} came from an environment variable.\n"
-        "If you agree, what you write to its models goes there. You are asked once.",
-    )
+    return AskScreen(f"Send to {host}?", f"{_named_by_environment(endpoint)} You are asked once.")
+
+
+def _named_by_environment(endpoint: Endpoint) -> str:
+    """Which variable brought it, and what goes there."""
+    (variable, by_key), url = variable_of(endpoint), clean_line(endpoint.base_url)
+    if by_key:
+        return (
+            f"{variable} is set in your environment: a key for {url}.\n"
+            "If you agree, that key and what you write to its models go there."
+        )
+    key = f", and the key in {endpoint.key_env} where one is set" if endpoint.key_env else ""
+    return f"{variable} in your environment is {url}.\nIf you agree, what you write to its models goes there{key}."
