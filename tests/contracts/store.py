@@ -1050,6 +1050,15 @@ class StoreContract:
         with pytest.raises(NotFound):
             await store.contents([left.sha256])
 
+    async def test_a_prompt_from_elsewhere_leaves_the_draft_and_its_files(self, store: ConversationStore) -> None:
+        waits, sent = attached("waits"), attached("sent")
+        made = await self.saved(store)
+        await store.save_draft(made.id, "typed")
+        await store.save_draft_attachments(made.id, [waits])
+        await store.add_prompt(made.id, message("asked", parts=(sent,)), title="", keep_draft=True)
+
+        assert ("typed", [waits]) == (await store.draft(made.id), await store.draft_attachments(made.id))
+
     async def test_a_prompt_that_cannot_be_saved_leaves_the_drafts_files(self, store: ConversationStore) -> None:
         said = message(parts=(attached("sent"),))
         made = await self.saved(store, said)

@@ -425,6 +425,16 @@ async def test_failing_to_save_the_end_is_said_once(bench: MakeBench, monkeypatc
     assert ended[0].reply.text == "text"
 
 
+async def test_a_prompt_that_was_not_the_draft_leaves_it(scripted: Scripted) -> None:
+    bench, watch = scripted(), Watcher()
+    cid = (await bench.library.new()).id
+    await bench.library.save_draft(cid, "half a thought")
+
+    await bench.chat.send(cid, "Hi", watch, keep_draft=True)
+
+    assert "half a thought" == (await bench.library.open(cid)).draft
+
+
 async def test_the_first_prompt_becomes_the_title(scripted: Scripted) -> None:
     bench, watch = scripted(), Watcher()
     cid = (await bench.library.new()).id
@@ -537,10 +547,10 @@ async def test_closing_waits_for_a_prompt_that_is_being_saved_and_does_not_ask(
     cid = (await b.library.new()).id
     saving, gate, add = asyncio.Event(), asyncio.Event(), b.store.add_prompt
 
-    async def slow(conversation_id: str, prompt: Message, *, title: str) -> None:
+    async def slow(conversation_id: str, prompt: Message, *, title: str, keep_draft: bool) -> None:
         saving.set()
         await gate.wait()
-        await add(conversation_id, prompt, title=title)
+        await add(conversation_id, prompt, title=title, keep_draft=keep_draft)
 
     monkeypatch.setattr(b.store, "add_prompt", slow)
     task = asyncio.create_task(b.chat.send(cid, "Hi", watch))

@@ -208,10 +208,11 @@ class ConversationStore(Protocol):
         message. Raises BadInput where it has not, or its checksum is not the data's.
         """
 
-    async def add_prompt(self, conversation_id: str, prompt: Message, *, title: str) -> None:
+    async def add_prompt(self, conversation_id: str, prompt: Message, *, title: str, keep_draft: bool = False) -> None:
         """Insert it as the leaf on show, name a conversation that has no title, empty the draft: all at once.
 
-        The draft loses its attachments too; those that are sent are among the prompt's parts.
+        The draft loses its attachments too; those that are sent are among the prompt's parts. With
+        ``keep_draft`` it was not the draft that is sent, and both stay.
         """
 
     async def checkpoint(self, message_id: str, body: Body, at: Millis) -> None:

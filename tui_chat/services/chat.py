@@ -89,10 +89,12 @@ class ChatService:
         options: Options | None = None,
         *,
         parts: Sequence[Attachment] = (),
+        keep_draft: bool = False,
     ) -> None:
         """Save the prompt, then answer it, or queue it behind the reply that is running.
 
-        ``parts`` are the files that go with it, loaded; the draft loses its own.
+        ``parts`` are the files that go with it, loaded. The draft is emptied and loses its own, unless
+        it is not what is sent: ``keep_draft``.
         Returns when the queue is answered (at once for a queued prompt). Raises BadInput for an
         empty prompt and StoreFailed where it cannot be saved; nothing is sent then. Cancelling
         stops the reply and keeps what arrived.
@@ -104,7 +106,7 @@ class ChatService:
                 conversation = await self._store.conversation(conversation_id)
                 prompt = self._prompt(text, parent_id=conversation.head, parts=parts)
                 title = title_from(prompt.text) or (title_from(parts[0].name) if parts else "")
-                await self._store.add_prompt(conversation_id, prompt, title=title)
+                await self._store.add_prompt(conversation_id, prompt, title=title, keep_draft=keep_draft)
                 queued = turns.claimed
                 if queued:
                     turns.queue.append(_Waiting(prompt.id, emit, options or Options()))
@@ -157,9 +159,8 @@ class ChatService:
             turns = self._of(conversation_id)
             behind = self._waiting_behind(turns, tree, {prompt_id, message.id})
             if any(waiting.prompt_id == message.id for waiting in turns.queue):
-                prompt_id = (
-                    turns.queue.popleft().prompt_id
-                )  # whichever of those that wait is asked for: the first comes first
+                # Whichever of those that wait is asked for: the first comes first.
+                prompt_id = turns.queue.popleft().prompt_id
             elif not behind:
                 turns.queue.clear()
         except BaseException:

@@ -123,12 +123,13 @@ class SqliteStore:
     async def add_message(self, conversation_id: str, message: Message, *, adopt: Sequence[str] = ()) -> None:
         await self._database.run(lambda db: messages.add(db, conversation_id, message, adopt=adopt))
 
-    async def add_prompt(self, conversation_id: str, prompt: Message, *, title: str) -> None:
+    async def add_prompt(self, conversation_id: str, prompt: Message, *, title: str, keep_draft: bool = False) -> None:
         def add(db: apsw.Connection) -> None:
             messages.add(db, conversation_id, prompt)
             conversations.name_if_unnamed(db, conversation_id, title)
-            conversations.save_draft(db, conversation_id, "")
-            attachments.save_draft(db, conversation_id, ())
+            if not keep_draft:
+                conversations.save_draft(db, conversation_id, "")
+                attachments.save_draft(db, conversation_id, ())
 
         await self._database.run(add)
 
