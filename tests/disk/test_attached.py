@@ -92,8 +92,9 @@ def test_a_file_over_the_limit_is_refused_unread(monkeypatch: pytest.MonkeyPatch
         file.truncate(60_000_000)
     monkeypatch.setattr(os, "read", lambda *_: pytest.fail("It was read."))
 
-    with pytest.raises(BadInput, match=r"film.mp4 is too large: 60.0 MB."):
+    with pytest.raises(BadInput, match=r"film.mp4 is too large: 60.0 MB.") as refused:
         UserFiles().read("film.mp4")
+    assert "At most 50 MB can be attached, 5 MB of a text." == refused.value.hint
 
 
 def test_a_file_that_grows_while_it_is_read_is_refused_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from tui_chat.core import attachments
-from tui_chat.core.attachments import MOST_FILE, clean_name
+from tui_chat.core.attachments import MOST_FILE, MOST_TEXT, clean_name
 from tui_chat.core.clean import clean_line
 from tui_chat.core.errors import BadInput, NotFound
 from tui_chat.core.models import Attachment
@@ -126,7 +126,8 @@ def _bytes_of(descriptor: int, name: str) -> bytes:
 
 
 def _too_large(name: str, size: str) -> BadInput:
-    return BadInput(f"{name} is too large{size}.", hint=f"At most {MOST_FILE / 1e6:,.0f} MB can be attached.")
+    most = f"At most {MOST_FILE / 1e6:,.0f} MB can be attached, {MOST_TEXT / 1e6:,.0f} MB of a text."
+    return BadInput(f"{name} is too large{size}.", hint=most)
 
 
 # -- completing ---------------------------------------------------------------------------------
