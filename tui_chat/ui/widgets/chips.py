@@ -105,6 +105,8 @@ class Chips(Widget):
 
     def _placed(self) -> list[_Chip]:
         """All of them in full, else as many short ones as fit, and one that counts the rest."""
+        if not self._files:
+            return []  # drawn once more before it is hidden
         width = self.content_size.width or self.container_size.width - 2
         most = min(len(self._files), _MOST)
         for shown, short in ((most, False), *((number, True) for number in range(most, 0, -1))):
