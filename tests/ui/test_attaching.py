@@ -221,8 +221,10 @@ async def test_backspace_takes_the_last_file_away_in_the_order_of_the_keys_and_u
     async with World(provider).app() as chat:
         await hold(chat, NOTES, picture())
         chat.screen.prompt.focus()
-        for key in ("a", "backspace", "backspace"):
-            chat.screen.prompt.post_message(events.Key(key, key if key == "a" else None))
+        for second, key in enumerate(("a", "backspace", "backspace")):
+            event = events.Key(key, key if key == "a" else None)
+            event.time += second  # pressed each time, not held down
+            chat.screen.prompt.post_message(event)
         await chat.until(lambda: len(names(chat)) == 1)
         await chat.until(lambda: not chat.screen.in_order.busy)
         assert ["notes.txt"] == names(chat) == await kept(chat)

@@ -57,6 +57,14 @@ async def burst(pilot: Pilot[None], *keys: str) -> None:
     await pilot.pause()
 
 
+async def press_at(pilot: Pilot[None], key: str, time: float) -> None:
+    """A key that the terminal sent at that time."""
+    event = events.Key(key, None)
+    event.time = time
+    pilot.app.post_message(event)
+    await pilot.pause()
+
+
 async def paste(pilot: Pilot[None], text: str) -> None:
     pilot.app.post_message(events.Paste(text))
     await pilot.pause()
@@ -94,9 +102,23 @@ async def test_backspace_in_an_empty_prompt_is_the_screens() -> None:
     app = PromptApp()
     app.bind("backspace", "note('backspace')")
     async with app.run_test(notifications=True, tooltips=True) as pilot:
-        await burst(pilot, "a", "backspace", "backspace")
+        await burst(pilot, "a")
+        for second in range(2):
+            await press_at(pilot, "backspace", 1_000.0 + second)
 
         assert ["backspace"] == app.notes
+
+
+async def test_backspace_that_is_held_down_ends_with_the_text() -> None:
+    app = PromptApp()
+    app.bind("backspace", "note('backspace')")
+    async with app.run_test(notifications=True, tooltips=True) as pilot:
+        await burst(pilot, *"words")
+        for repeat in range(20):
+            await press_at(pilot, "backspace", 1_000.0 + repeat * 0.09)
+
+        assert "" == app.prompt.text
+        assert [] == app.notes
 
 
 async def test_typing_and_deleting_in_one_burst_keeps_its_order() -> None:

@@ -14,10 +14,12 @@ from tui_chat.core.errors import TuiChatError
 from tui_chat.core.models import Attachment
 from tui_chat.services.program import Services
 from tui_chat.ui.screens.chat_shell import reporting
+from tui_chat.ui.screens.drafts import Unsent
 from tui_chat.ui.screens.in_order import Step
 from tui_chat.ui.screens.showing import Showing
 from tui_chat.ui.shown import Shown
 from tui_chat.ui.widgets.chips import Chips
+from tui_chat.ui.widgets.pasted import Paste
 from tui_chat.ui.widgets.prompt import PromptInput
 
 FIXED = "An edit goes with the files of its message, and no others; esc leaves the edit."
@@ -49,9 +51,30 @@ class Attaching(Showing):
         async def look() -> None:
             paths = await services.files.dropped(event.text)
             is_here = self.services is services and self.shown.id == shown.id
-            if paths and is_here and self.prompt.take_back(event.text):
-                for path in paths:
-                    await self._read_and_hold(partial(services.files.read, path), services, shown)
+            if not paths or not is_here or (paste := self.prompt.take_back(event.text)) is None:
+                return
+            read = [await self._read_and_hold(partial(services.files.read, path), services, shown) for path in paths]
+            if not any(read):
+                await self._put_text_back(paste, shown)
+
+        self._behind(look)
+
+    async def _put_text_back(self, paste: Paste, shown: Shown) -> None:
+        """Nothing went in its place: the name may have been meant as a text."""
+        if shown.id == self.shown.id:
+            self.prompt.put_back(paste)
+        else:
+            await self.give_back(Unsent(shown, paste.written))
+
+    @on(PromptInput.PathEnded)
+    def _attach_written(self, event: PromptInput.PathEnded) -> None:
+        services, shown = self.services, self.shown
+        if services is None or self.edited is not None:
+            return
+
+        async def look() -> None:
+            if (path := await services.files.named(event.text)) is not None:
+                await self._read_and_hold(partial(services.files.read, path), services, shown)
 
         self._behind(look)
 
@@ -82,12 +105,14 @@ class Attaching(Showing):
 
     async def _read_and_hold(
         self, make: Callable[[], Awaitable[Attachment]], services: Services | None, shown: Shown
-    ) -> None:
+    ) -> bool:
         try:
             await self._hold(await make(), services, shown)
         except TuiChatError as error:
             self.could_not_attach = True
             self.report(error)
+            return False
+        return True
 
     async def _hold(self, file: Attachment, services: Services | None, shown: Shown) -> None:
         """Let it go with the draft that it was meant for, which need not be the one on show any more."""

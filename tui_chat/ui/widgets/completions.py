@@ -72,6 +72,8 @@ class Completions(Widget):
         self._folder = ""
         self.is_entering = False
         """A folder was chosen, and what is in it is not here yet: the next tab or enter is meant for that."""
+        self._wanted: str | None = None
+        """What was typed when the first name for it was wanted."""
         self._left: Location | None = None
         """The ``@`` whose names the person did not want."""
         self._seen = (0, "")
@@ -98,7 +100,7 @@ class Completions(Widget):
         if self._left is not None or not (typed or (seen[0] == row and seen[1] != line)):
             self.close()
             return None
-        self._start, self._begun = (row, column), begun
+        self._start, self._begun, self._wanted = (row, column), begun, None
         self.is_entering = self.is_entering and begun == self._folder
         self._show([each for each in self._found if _begins(each, begun)])
         return self._ask()
@@ -119,6 +121,25 @@ class Completions(Widget):
         self._seen = (at[0], line)
         if self._begun is not None and not self._stands(line, at):
             self.close()
+
+    def followed(self, line: str, at: Location) -> str | None:
+        """What stands before the cursor, where that is followed."""
+        return self._begun if self._begun is not None and self._stands(line, at) else None
+
+    def is_awaited(self, line: str, at: Location) -> bool:
+        """Whether names for what stands before the cursor are being looked up."""
+        return self._asked is not None and self.followed(line, at) is not None
+
+    def want(self) -> None:
+        """Take the first name as soon as it is here, if nothing else is typed until then."""
+        self._wanted = self._begun
+
+    def is_wanted(self, begun: str) -> bool:
+        """Whether a name for just this is wanted; asked once."""
+        if begun != self._wanted:
+            return False
+        self._wanted = None
+        return True
 
     def is_open(self, line: str, at: Location) -> bool:
         """Whether there is something to choose from, for what stands before the cursor."""
@@ -146,7 +167,7 @@ class Completions(Widget):
 
     def close(self) -> None:
         """Nothing is followed any more; an answer that comes now is not shown."""
-        self._begun = self._asked = None
+        self._begun = self._asked = self._wanted = None
         self._folder, self.is_entering = "", False
         self._show(())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 MOST_CHARACTERS = 20_000
 """An editor with more in it gets slow: a key in a line of a million characters costs 0.8 s (measured)."""
@@ -73,6 +73,13 @@ class Paste:
     place: int
     replaced: str = field(repr=False)
 
+    def place_in(self, there: str) -> int | None:
+        """Where it stands now; None where it does not, or nobody knows which one it is."""
+        if there.startswith(self.written, self.place):
+            return self.place
+        # Others were taken back before it, or something was typed there.
+        return there.index(self.written) if there.count(self.written) == 1 else None
+
 
 class Pastes:
     """The last few pastes that can be taken back."""
@@ -84,16 +91,12 @@ class Pastes:
         """Remember it; the oldest is forgotten, because nobody drops so many files at once."""
         self._pastes = [*self._pastes, paste][-_MOST_PASTES:]
 
-    def take(self, text: str, there: str) -> Paste | None:
-        """The paste of that text with its place in what is ``there`` now, and forget it; None where it is gone."""
+    def take(self, text: str, *there: str) -> Paste | None:
+        """The paste of that text, and forget it; None where it stands in none of the texts that are ``there``."""
         paste = next((each for each in self._pastes if each.text == text), None)
-        if paste is None:
-            return None
-        self._pastes.remove(paste)
-        if there.startswith(paste.written, paste.place):
-            return paste
-        # Others were taken back before it, or something was typed there.
-        return replace(paste, place=there.index(paste.written)) if there.count(paste.written) == 1 else None
+        if paste is not None:
+            self._pastes.remove(paste)
+        return paste if paste is not None and any(paste.place_in(each) is not None for each in there) else None
 
 
 def _size(text: str) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.text import Text
 from textual import events, on
-from textual.binding import Binding
 from textual.content import Content
 from textual.document._document import Location
 from textual.message import Message
@@ -23,20 +22,15 @@ from tui_chat.core.dropped import may_be_dropped
 from tui_chat.ui.widgets.completions import Completions
 from tui_chat.ui.widgets.ordered_keys import own_bindings, run_binding_in_order
 from tui_chat.ui.widgets.pasted import Paste, PastedBlocks, Pastes
+from tui_chat.ui.widgets.prompt_keys import PROMPT_KEYS
 
 if TYPE_CHECKING:
     from tui_chat.core.ports import Completion
 
 _MARKER = "❯ "
 
-
-def _editing_bindings() -> list[Binding]:
-    """TextArea's own, each with an id for the keymap; ctrl+k and f6 are left to the screen."""
-    return [
-        replace(binding, id=f"prompt.{binding.action.replace('(True)', '_select')}", tooltip=binding.description)
-        for binding in TextArea.BINDINGS
-        if isinstance(binding, Binding) and binding.key not in ("ctrl+k", "f6")
-    ]
+_HELD_SECONDS = 0.15
+"""A key that is held down repeats every 25 to 90 ms; nobody presses it that fast."""
 
 
 class PromptInput(TextArea, inherit_bindings=False):
@@ -49,30 +43,7 @@ class PromptInput(TextArea, inherit_bindings=False):
     A path begun behind ``@`` is completed by who answers ``PathBegun`` with ``offer``.
     """
 
-    BINDINGS = [
-        # Before all others of these keys: they are on only while there are names to choose from.
-        Binding("up", "choose_path(-1)", "Up", id="prompt.path_up", tooltip="The file name above", show=False),
-        Binding("down", "choose_path(1)", "Down", id="prompt.path_down", tooltip="The file name below", show=False),
-        Binding("tab,enter", "accept_path", "Attach", id="prompt.path", tooltip="Attach this file", show=False),
-        Binding("escape", "leave_paths", "Close", id="prompt.path_leave", tooltip="Only text, no file", show=False),
-        Binding("enter", "send", "Send", id="prompt.send", tooltip="Send this message"),
-        Binding(
-            "ctrl+enter,f5",
-            "send_always",
-            "Send",
-            id="prompt.send_always",
-            tooltip="Send this message, whatever enter does",
-            show=False,
-        ),
-        Binding(
-            "ctrl+j,shift+enter,alt+enter",
-            "new_line",
-            "New line",
-            id="prompt.new_line",
-            tooltip="Start a new line (shift+enter and alt+enter where the terminal can tell them from enter)",
-        ),
-        *_editing_bindings(),
-    ]
+    BINDINGS = PROMPT_KEYS
 
     COMPONENT_CLASSES = {"prompt--marker", "prompt--pasted"}
 
@@ -123,6 +94,12 @@ class PromptInput(TextArea, inherit_bindings=False):
         text: str = field(repr=False)
 
     @dataclass
+    class PathEnded(Message):
+        """A word behind ``@`` was written to its end; it may be a file's name in full."""
+
+        text: str = field(repr=False)
+
+    @dataclass
     class FileNamed(Message):
         """The user chose this file; its name stands in the text."""
 
@@ -134,6 +111,7 @@ class PromptInput(TextArea, inherit_bindings=False):
         self._completions = Completions(self._accept_path)
         self.handed_over: list[str] = []
         """Texts that were submitted and not yet taken by who answers for them."""
+        self._key_time, self._deleted_time = 0.0, -_HELD_SECONDS
         super().__init__(id=id, classes=classes, highlight_cursor_line=False)
         self.cursor_blink = False
         self.set_reactive(PromptInput.enter_sends, enter_sends)
@@ -166,9 +144,12 @@ class PromptInput(TextArea, inherit_bindings=False):
     # -- sending ------------------------------------------------------------------
 
     async def _on_key(self, event: events.Key) -> None:
+        self._key_time = event.time
         if await run_binding_in_order(self, event):
             self._follow_path()
         elif event.is_printable:
+            if event.character == " ":
+                self._end_path()
             # Textual would call this next by itself; what was typed is looked at behind it.
             await super()._on_key(event)
             event.prevent_default()
@@ -178,13 +159,15 @@ class PromptInput(TextArea, inherit_bindings=False):
         """Enter sends only where it is set to; page keys are the screen's while all of the text is in view.
 
         The keys of the file names are theirs while there are some, and backspace is the screen's
-        where there is nothing to delete.
+        where there is nothing to delete, unless it is held down since there was.
         """
         match action:
             case "accept_path":
                 return self._is_completing or self._completions.is_entering
+            case "await_path":
+                return self._completions.is_awaited(self._line, self.cursor_location)
             case "delete_left":
-                return bool(self.text)
+                return bool(self.text) or self._key_time - self._deleted_time < _HELD_SECONDS
             case "choose_path" | "leave_paths":
                 return self._is_completing
             case "send":
@@ -195,6 +178,7 @@ class PromptInput(TextArea, inherit_bindings=False):
 
     def action_send(self) -> None:
         """Hand the text over at once, so that keys behind this one begin the next prompt."""
+        self._end_path()
         text = self.take() if self.draft.strip() else ""
         self.handed_over.append(text)
         self.post_message(self.Submitted(text))
@@ -205,6 +189,7 @@ class PromptInput(TextArea, inherit_bindings=False):
 
     def action_new_line(self) -> None:
         """Break the line at the cursor, in place of what is selected."""
+        self._end_path()
         self._replace_via_keyboard("\n", *self.selection)
 
     # -- pasting ------------------------------------------------------------------
@@ -243,17 +228,27 @@ class PromptInput(TextArea, inherit_bindings=False):
                 self._dropped.add(Paste(pasted, text, len(self.get_text_range((0, 0), start)), replaced))
                 self.post_message(self.MayBeDropped(pasted))
 
-    def take_back(self, text: str) -> bool:
-        """Take a paste out again and put back what it replaced; False where it no longer stands there.
+    def take_back(self, text: str) -> Paste | None:
+        """Take a paste out again and put back what it replaced; None where it no longer stands there.
 
         ``text`` is that of ``MayBeDropped``. What was typed around it stays, and so does the cursor in it.
+        It may be in what was submitted since.
         """
         there = self.text
-        if (paste := self._dropped.take(text, there)) is None:
-            return False
-        start, end = _location(there[: paste.place]), _location(there[: paste.place + len(paste.written)])
-        self.replace(paste.replaced, start, end)
-        return True
+        if (paste := self._dropped.take(text, there, *self.handed_over)) is None:
+            return None
+        if (found := paste.place_in(there)) is not None:
+            self.replace(paste.replaced, _location(there[:found]), _location(there[: found + len(paste.written)]))
+            return paste
+        for number, each in enumerate(self.handed_over):
+            if (found := paste.place_in(each)) is not None:
+                self.handed_over[number] = each[:found] + paste.replaced + each[found + len(paste.written) :]
+                break
+        return paste
+
+    def put_back(self, paste: Paste) -> None:
+        """Put a paste that was taken back where it stood."""
+        self.insert(paste.written, _location(self.text[: paste.place]))
 
     # -- file names behind @ -----------------------------------------------------------
 
@@ -262,6 +257,8 @@ class PromptInput(TextArea, inherit_bindings=False):
         if not self._completions.is_attached and found and isinstance(self.parent, Widget):
             self.parent.mount(self._completions, before=self)
         self._ask_for(self._completions.offer(begun, found))
+        if found and self._completions.is_wanted(begun):
+            self._accept_path()
 
     def action_choose_path(self, rows: int) -> None:
         """Go up or down in the file names."""
@@ -273,6 +270,10 @@ class PromptInput(TextArea, inherit_bindings=False):
             self._accept_path()
         else:
             self._completions.is_entering = False
+
+    def action_await_path(self) -> None:
+        """Take the first file name when it is here."""
+        self._completions.want()
 
     def action_leave_paths(self) -> None:
         """Close the file names; what is typed stays."""
@@ -301,6 +302,10 @@ class PromptInput(TextArea, inherit_bindings=False):
     def _follow_path(self, *, typed: bool = False) -> None:
         self._ask_for(self._completions.follow(self._line, self.cursor_location, typed=typed))
 
+    def _end_path(self) -> None:
+        if written := self._completions.followed(self._line, self.cursor_location):
+            self.post_message(self.PathEnded(written))
+
     def _ask_for(self, begun: str | None) -> None:
         if begun is not None:
             self.post_message(self.PathBegun(begun))
@@ -313,6 +318,7 @@ class PromptInput(TextArea, inherit_bindings=False):
 
     def action_delete_left(self) -> None:
         """Delete the character, or the pasted block, left of the cursor."""
+        self._deleted_time = self._key_time
         if not self._delete_token(after=self.get_cursor_left_location()):
             super().action_delete_left()
 
