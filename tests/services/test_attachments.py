@@ -14,8 +14,8 @@ from tests.fakes import ScriptedProvider, answer
 from tests.services.conftest import MODEL, Bench, MakeBench, Watcher
 from tui_chat.core.context import PayloadMessage
 from tui_chat.core.errors import BadInput
-from tui_chat.core.events import Delta, Finished, TextDelta, UsageReported
-from tui_chat.core.models import Role, Usage
+from tui_chat.core.events import Delta, Finished, TextDelta, TurnEnded, UsageReported
+from tui_chat.core.models import Attachment, Role, Usage
 from tui_chat.core.ports import ModelCard
 from tui_chat.services.options import Options
 
@@ -71,6 +71,25 @@ async def test_a_file_alone_is_a_prompt_and_names_its_conversation(bench: MakeBe
     assert "notes.txt" == (await made.store.conversation(home)).title
     with pytest.raises(BadInput):
         await made.chat.send(home, " ", Watcher())
+
+
+@pytest.mark.parametrize("file", [PDF, IMAGE])
+async def test_a_prompt_of_which_no_file_can_be_sent_says_so_and_not_that_it_is_too_long(
+    bench: MakeBench, file: Attachment
+) -> None:
+    provider = ScriptedProvider()
+    provider.cards = (ModelCard(MODEL.name, takes_images=False),)
+    made = bench(provider)
+    home, watcher = await begun(made), Watcher()
+
+    await made.chat.send(home, "", watcher, parts=(file,))
+
+    (ended,) = watcher.all(TurnEnded)
+    assert isinstance(ended, TurnEnded)
+    assert isinstance(ended.error, BadInput)
+    assert "files" in ended.error.sentence
+    assert "takes images" in ended.error.hint
+    assert [] == provider.sent
 
 
 async def test_a_prompt_asked_in_other_words_keeps_its_files(bench: MakeBench) -> None:

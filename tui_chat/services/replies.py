@@ -12,7 +12,16 @@ from tui_chat.core.calibration import cut_by_server
 from tui_chat.core.clock import Clock
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.digest import digest_of
-from tui_chat.core.errors import ContextTooLong, EmptyReply, NoModel, OverBudget, OverCap, StoreFailed, TuiChatError
+from tui_chat.core.errors import (
+    BadInput,
+    ContextTooLong,
+    EmptyReply,
+    NoModel,
+    OverBudget,
+    OverCap,
+    StoreFailed,
+    TuiChatError,
+)
 from tui_chat.core.events import (
     Delta,
     Finished,
@@ -284,7 +293,10 @@ class Replies:
 
 
 def _require_room(plan: ContextPlan) -> None:
-    """Raises OverBudget where the plan sends nothing."""
+    """Raises OverBudget where the plan sends nothing, BadInput where nothing of the prompt's files can be sent."""
+    if plan.error is not None and plan.error.code == "empty_draft":  # of a prompt without files nothing is asked
+        what = "Not sent: there is no text, and none of the files is one that this model takes."
+        raise BadInput(what, hint="Write something beside them, or choose a model that takes images (ctrl+o).")
     if plan.error is not None:
         hint = "Shorten the prompt, or let fewer messages be sent."
         if plan.budget.assumed:
