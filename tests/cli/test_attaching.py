@@ -50,6 +50,16 @@ def test_a_file_alone_is_a_prompt(files: tuple[str, ...], sh: Shell, server: Loo
     assert "my notes.md" == sh.ok("list", "--json").json[0]["title"]
 
 
+def test_a_file_that_is_only_kept_is_no_prompt_alone(tmp_path: Path, sh: Shell, server: Loopback) -> None:
+    (tmp_path / "doc.pdf").write_bytes(b"%PDF-1.4\n")
+    failed = sh("ask", *MODEL, "--attach", str(tmp_path / "doc.pdf"))
+
+    assert 0 != failed.code
+    assert "Nothing of this would be sent" in failed.err
+    assert [] == sh.ok("list", "--json").json
+    assert [] == server.requests
+
+
 def test_a_plan_shows_what_goes_out_with_the_files(files: tuple[str, ...], sh: Shell, server: Loopback) -> None:
     sh.ok("new", "Talk")
 

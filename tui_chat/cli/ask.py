@@ -13,8 +13,9 @@ from tui_chat.cli import options, output
 from tui_chat.cli.plan import print_warnings
 from tui_chat.cli.run import Run, pass_run
 from tui_chat.cli.summarising import summarise_if_due
+from tui_chat.core.attachments import is_image, is_text
 from tui_chat.core.context import ContextPlan
-from tui_chat.core.errors import TuiChatError
+from tui_chat.core.errors import BadInput, TuiChatError
 from tui_chat.core.events import PlanReady, PromptSaved, ReplyStarted, RetryScheduled, TextDelta, TurnEnded, TurnEvent
 from tui_chat.core.forms import message_form
 from tui_chat.core.ids import make_id
@@ -54,7 +55,7 @@ def ask(
     the process list; private text belongs into stdin: tui-chat ask < question.txt
 
     Texts that are attached stand behind the prompt, each under its name; images go to models that
-    take them. A file alone is a prompt too.
+    take them. A text or an image alone is a prompt too.
 
     --json prints one document for every turn that began, also for one that failed. Where no turn
     began (no such conversation or endpoint, a locked history) stdout stays empty.
@@ -70,6 +71,8 @@ def ask(
             system_prompt=system,
             attachments=await options.files_named(services, attached),
         )
+        if not prompt.strip() and not any(is_text(each) or is_image(each) for each in wanted.attachments):
+            raise BadInput("Nothing of this would be sent: such a file is only kept.", hint="Give a TEXT with it.")
         turn = Turn(services, run.program().settings, as_json=as_json)
         try:
             if no_save:
