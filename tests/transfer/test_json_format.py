@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
@@ -14,7 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.attached import attached
 from tests.contracts.exporter import LIBRARIES, ExporterContract
+from tests.contracts.store import conversation, message
 from tui_chat.core.errors import BadInput
 from tui_chat.core.models import Conversation, MemorySettings, Message, Role, Status, Thinking
 from tui_chat.core.ports import ExportedConversation
@@ -44,6 +47,20 @@ def dump(library: list[ExportedConversation]) -> bytes:
 
 class TestJson(ExporterContract):
     exporter = FORMAT
+
+
+def test_a_file_is_in_memory_four_times_while_it_is_written_whatever_stands_beside_it() -> None:
+    size = 3_000_000
+    library = [ExportedConversation(conversation(), (message("👍", parts=(attached(b"x" * size),)),))]
+    tracemalloc.start()
+    try:
+        written = len(dump(library))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    # As base64 in its form, quoted, encoded, and in the document.
+    assert most < written * 4.5
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 from tui_chat.core.clock import Millis, to_rfc3339
 from tui_chat.core.errors import BadInput
-from tui_chat.core.forms import Form, conversation_form, json_text, message_form
+from tui_chat.core.forms import Form, conversation_form, json_pieces, message_form
 from tui_chat.core.models import Conversation, MemorySettings, Message, ModelRef, Role, Status, Usage
 from tui_chat.core.ports import ExportedConversation
 from tui_chat.core.sampling import PARAMETERS, Sampling, sampling_of
@@ -41,7 +42,10 @@ class JsonFormat:
             "generator": generator,
             "conversations": [_whole(each) for each in conversations],
         }
-        return f"{json_text(envelope)}\n".encode()
+        document = BytesIO()
+        document.writelines(piece.encode() for piece in json_pieces(envelope))
+        document.write(b"\n")
+        return document.getvalue()
 
     # -- in ---------------------------------------------------------------------------
 
