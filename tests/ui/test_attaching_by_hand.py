@@ -128,3 +128,18 @@ async def test_a_whole_name_behind_an_at_attaches_its_file_however_fast_it_is_wr
         await chat.until_seen("reply 1")
 
         assert expanded(text, (NOTES,)) == provider.sent[0].payload[0].content
+
+
+# -- sent ------------------------------------------------------------------------------------------------
+
+
+async def test_files_of_which_nothing_is_sent_are_not_sent_alone(provider: ScriptedProvider, tmp_path: Path) -> None:
+    path = file_at(tmp_path, "doc.pdf", b"%PDF-1.4\n")
+    async with World(provider).app() as chat:
+        await paste(chat, str(path))
+        await chat.press("enter")
+        await chat.until_seen("Not sent: this model takes none")
+        assert ["doc.pdf"] == names(chat)
+        assert [] == provider.sent
+        await chat.press("a", "enter")
+        await chat.until_seen("reply 1")

@@ -13,6 +13,7 @@ from tui_chat.services.options import Options, is_long
 from tui_chat.services.program import Program
 from tui_chat.ui.screens.before_sending import BeforeSending, Wish
 from tui_chat.ui.screens.drafts import Unsent
+from tui_chat.ui.widgets.file_words import is_sendable
 from tui_chat.ui.widgets.prompt import PromptInput
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ class Sending(BeforeSending):
             return
         if self.services is None:
             self._keep_unsent(text, "The history is still locked; your prompt is kept.")
+            return
+        takes_images = self.shown.basis.takes_images is not False
+        if not text.strip() and not any(is_sendable(each, takes_images=takes_images) for each in self.going):
+            self._keep_unsent(text, "Not sent: this model takes none of these files; write something to them.")
             return
         replying = self.is_replying()
         if self.edited is not None and replying:
