@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncGenerator, Sequence
 from math import floor
@@ -11,10 +10,11 @@ from typing import Any, ClassVar
 
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.events import Delta
-from tui_chat.core.models import Attachment, ToolCall, ToolResult, clean_surrogates
+from tui_chat.core.models import Attachment, ToolCall, ToolResult
 from tui_chat.core.ports import ModelCard
 from tui_chat.core.sampling import on_the_wire
 from tui_chat.providers.anthropic_stream import MessageStream
+from tui_chat.providers.body import encoded
 from tui_chat.providers.exchange import Sleep, exchange
 from tui_chat.providers.http import Answer, Connection, Refused
 from tui_chat.providers.models import cards, entries
@@ -56,7 +56,7 @@ class AnthropicProvider:
         body["messages"] = [_message(turn) for turn in turns_of(plan.payload)]
         body["stream"] = True
         body |= on_the_wire(plan.sampling, self.dialect)
-        return clean_surrogates(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
+        return encoded(body)
 
     def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
         """Ask, again at most twice while nothing has come back, and yield what comes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -14,6 +13,7 @@ from tui_chat.core.events import Delta
 from tui_chat.core.models import Attachment, ToolCall, ToolResult, clean_surrogates
 from tui_chat.core.ports import ModelCard
 from tui_chat.core.sampling import on_the_wire
+from tui_chat.providers.body import encoded
 from tui_chat.providers.exchange import Sleep, exchange
 from tui_chat.providers.gemini_stream import ContentStream
 from tui_chat.providers.http import Answer, Connection, Refused
@@ -63,7 +63,7 @@ class GeminiProvider:
             body["systemInstruction"] = {"parts": [{"text": system}]}
         if config := on_the_wire(plan.sampling, self.dialect):
             body["generationConfig"] = config
-        return clean_surrogates(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
+        return encoded(body)
 
     def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
         """Ask, again at most twice while nothing has come back, and yield what comes."""

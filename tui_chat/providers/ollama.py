@@ -13,10 +13,11 @@ from typing import ClassVar
 from tui_chat.core.context import ContextPlan, PayloadMessage
 from tui_chat.core.errors import ContextTooLong, NotFoundAtServer, ProviderError, ServerFailed, Unauthorized
 from tui_chat.core.events import Delta
-from tui_chat.core.models import ToolCall, clean_surrogates
+from tui_chat.core.models import ToolCall
 from tui_chat.core.ports import ModelCard
 from tui_chat.core.sampling import on_the_wire
 from tui_chat.core.settings import Endpoint
+from tui_chat.providers.body import encoded
 from tui_chat.providers.exchange import Sleep, exchange
 from tui_chat.providers.http import LARGEST_BODY, Answer, Connection, Refused
 from tui_chat.providers.ollama_models import Listed, Shown, cards, listed, loaded, shown
@@ -69,7 +70,7 @@ class OllamaProvider:
             "shift": False,
             "options": {"num_ctx": plan.budget.context_window, **on_the_wire(plan.sampling, self.dialect)},
         }
-        return clean_surrogates(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
+        return encoded(body)
 
     def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
         """Ask, again at most twice while nothing has come back, and yield what comes."""

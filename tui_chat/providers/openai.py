@@ -12,9 +12,10 @@ from typing import ClassVar
 from tui_chat.core.context import ContextPlan, PayloadMessage
 from tui_chat.core.errors import ProviderError
 from tui_chat.core.events import Delta
-from tui_chat.core.models import Role, ToolCall, clean_surrogates
+from tui_chat.core.models import Role, ToolCall
 from tui_chat.core.ports import ModelCard
 from tui_chat.core.sampling import on_the_wire
+from tui_chat.providers.body import encoded
 from tui_chat.providers.exchange import Sleep as Sleep
 from tui_chat.providers.exchange import exchange
 from tui_chat.providers.http import Answer, Connection, Refused
@@ -68,7 +69,7 @@ class OpenAIProvider:
         if self._asks_usage:
             body["stream_options"] = {"include_usage": True}
         body |= on_the_wire(plan.sampling, self.dialect)
-        return clean_surrogates(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
+        return encoded(body)
 
     def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
         """Ask, again at most twice while nothing has come back, and yield what comes."""
