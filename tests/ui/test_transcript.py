@@ -158,6 +158,18 @@ def plan_for(messages: Sequence[Message], *, sent_from: int) -> ContextPlan:
 # -- looks
 
 
+async def test_where_nothing_above_is_sent_the_end_can_be_shown_in_a_view_of_one_line() -> None:
+    messages = [answer(number) for number in range(4)]
+    async with viewing(messages, size=(60, 4)) as (app, pilot, _):
+        app.transcript.styles.height = 1
+        await pilot.pause()
+        app.transcript.show_plan(plan_for(messages, sent_from=4))
+        app.transcript.show_end()
+        await pilot.pause()
+
+        assert "m3" == app.transcript.current_id
+
+
 async def test_a_message_has_a_header_a_gutter_and_its_text() -> None:
     async with viewing([message(0, "Hello **you**"), message(1, "Hi")]) as (app, _, _):
         lines = [re.sub(r"\d\d:\d\d", "12:00", line) for line in app.seen()[:5]]

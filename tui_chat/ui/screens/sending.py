@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tui_chat.core.models import MessageHeader
+
+
+HOLD_SECONDS = 0.02
+"""About what it takes from enter until the request is on its way."""
 
 
 class Sending(BeforeSending):
@@ -188,7 +193,14 @@ class Sending(BeforeSending):
         if unsent.edited is not None:
             shown = self.shown if self.shown.id == unsent.shown.id else unsent.shown
             self.require_services().library.remember_branch("edit", shown.id, shown.tree.head)
+        self._draw_later()
         self._send(unsent, options)
+
+    def _draw_later(self) -> None:
+        """Draw nothing for a moment: a frame between two steps of sending would keep the request waiting for it."""
+        held = ExitStack()
+        held.enter_context(self.app.batch_update())
+        self.set_timer(HOLD_SECONDS, held.close)
 
     @work(group="turn")
     async def _send(self, unsent: Unsent, options: Options) -> None:

@@ -70,8 +70,10 @@ class TranscriptCursor(TranscriptView, inherit_bindings=False):
         if not self.rows:
             return
         top = round(self.scroll_y)
-        first = self.rows.place_of(top).row
-        last = min(self.rows.place_of(top + self.size.height - 1).row, len(self.rows) - 1)
+        # Behind the last message the rule may stand alone.
+        first, last = (
+            min(self.rows.place_of(line).row, len(self.rows) - 1) for line in (top, top + self.size.height - 1)
+        )
         row = self._current_row()
         if row is None or not first <= row <= last:
             self.set_current(self.rows.headers[first if row is not None and row < first else last].id)
