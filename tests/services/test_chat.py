@@ -484,6 +484,18 @@ async def test_what_holds_for_one_request_holds_for_no_prompt_that_waits_behind_
     ]
 
 
+async def test_a_reply_that_speaks_and_ends_at_once_leaves_no_task_behind(scripted: Scripted) -> None:
+    bench = scripted(*[answer("one")] * 5)
+    cid = (await bench.library.new()).id
+    before = asyncio.all_tasks()
+
+    for _ in range(5):
+        await bench.chat.send(cid, "Hi", Watcher())
+        await bench.branch(cid)  # the history is asked last, and whatever waited for it has had its turn
+
+    assert before == asyncio.all_tasks()
+
+
 async def test_an_unsaved_turn_stores_nothing(scripted: Scripted) -> None:
     bench, watch = scripted(answer("one")), Watcher()
     conversation = await bench.library.new()

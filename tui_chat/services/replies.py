@@ -248,8 +248,10 @@ class Replies:
             if arriving.spoke.is_set():
                 await asyncio.sleep(self._checkpoint_seconds)
             else:
+                # Not wait_for: it takes no notice of a cancel that comes with the first piece.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(arriving.spoke.wait(), self._checkpoint_seconds)
+                    async with asyncio.timeout(self._checkpoint_seconds):
+                        await arriving.spoke.wait()
 
     async def _end(
         self, arriving: Arriving, asked: Asked, reply: Message, failure: TuiChatError | None, emit: Emit
@@ -274,7 +276,8 @@ class Replies:
         last = False
         while not last:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), RETRY_SECONDS)
+                async with asyncio.timeout(RETRY_SECONDS):
+                    await self._closing.wait()
             last = self._closing.is_set()
             with suppress(StoreFailed):
                 await self._store.finish_message(reply, self._now())
