@@ -280,7 +280,12 @@ async def test_a_model_that_had_to_make_room_is_told_so(tmp_path: Path, tiny: Gg
         first = await models.start(tiny)
         await models.start(await models.read(other))
 
-        assert "The local model Tiny was ended: another model file was opened." == str(await models.why_gone(first))
+        gone = await models.why_gone(first)
+        assert gone is not None
+        assert (
+            "The local model Tiny was ended: another model file was opened. A prompt to it starts it again."
+            == gone.sentence
+        )
 
 
 async def test_a_model_that_runs_on_is_not_gone(tiny: GgufFile, monkeypatch: pytest.MonkeyPatch) -> None:

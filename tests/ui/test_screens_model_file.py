@@ -18,7 +18,7 @@ from tests.local.shelf import Shelf
 from tests.ui.reading import seen
 from tests.ui.screen_fakes import SMALL, USUAL, Host, World, burst, words
 from tui_chat.core.errors import NoModel, ServerFailed
-from tui_chat.core.local import GgufFile
+from tui_chat.core.local import GgufFile, Progress, Running
 from tui_chat.core.models import ModelRef
 from tui_chat.core.settings import Settings
 from tui_chat.services.local_models import LocalModelService
@@ -203,6 +203,38 @@ async def test_loading_is_shown_with_its_seconds_and_escape_stops_it() -> None:
         await until(pilot, lambda: bool(app.results))
 
         assert ([ModelRef("gguf", "llama3.2:3b")], ["llama3.2:3b"]) == (app.results, shelf.starts)
+
+
+class SlowToEnd(Shelf):
+    """What is cancelled while it loads takes until ``ended``."""
+
+    def __init__(self, *found: GgufFile) -> None:
+        super().__init__(*found)
+        self.ended = asyncio.Event()
+
+    async def start(
+        self, file: GgufFile, *, context_window: int | None = None, progress: Progress | None = None
+    ) -> Running:
+        try:
+            return await super().start(file, context_window=context_window, progress=progress)
+        finally:
+            await self.ended.wait()
+
+
+async def test_a_second_escape_is_not_asked_for_while_it_is_being_stopped() -> None:
+    shelf = SlowToEnd(LLAMA)
+    shelf.gate.clear()
+    async with dialog(shelf) as (app, pilot):
+        await until_said(app, pilot, "llama3.2:3b")
+        await burst(pilot, "enter")
+        await until_said(app, pilot, "s · esc stops it")
+        await burst(pilot, "escape")
+        await until_said(app, pilot, "stopping ·")
+        stopping = words(app)
+        shelf.ended.set()
+        await until_said(app, pilot, "was not loaded; nothing of it runs.")
+
+        assert "esc stops it" not in stopping
 
 
 async def test_a_failure_keeps_the_dialog_with_its_sentence() -> None:

@@ -13,6 +13,7 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
+from tests.local.shelf import Shelf as Models
 from tests.providers.loopback import Loopback, Reply
 from tests.ui.reading import seen
 from tests.ui.screen_fakes import SMALL, USUAL, Host, Shelf, World, burst, settle, words
@@ -117,6 +118,13 @@ async def test_who_has_only_the_guide_so_far_stands_on_the_server_that_was_found
         await burst(pilot, "enter")
 
         assert "Use Ollama at 127.0.0.1:11434?" in seen(app)
+
+
+async def test_who_has_neither_stands_on_the_way_to_a_model_file() -> None:
+    here = World(Settings(), shelf=Shelf({"guide": GUIDE}), llama=Models())
+    async with listed(here, GUIDE_MODEL) as (app, pilot):
+        await burst(pilot, "enter")
+        await until(pilot, lambda: "Open a model file" in words(app))
 
 
 async def test_typing_narrows_the_list_and_enter_chooses() -> None:
@@ -477,7 +485,7 @@ async def test_a_test_that_fails_says_precisely_why_and_keeps_what_was_typed() -
 @pytest.mark.parametrize(
     ("name", "url", "env", "window", "said"),
     [
-        ("My Server", "https://x", "", "", "This name cannot be used."),
+        ("¿?", "https://x", "", "", "This name cannot be used."),
         ("guide", "https://x", "", "", "This name cannot be used."),
         ("openai", "https://x", "", "", "already"),
         ("mine", "", "", "", "The address is missing."),
@@ -495,6 +503,57 @@ async def test_what_cannot_be_saved_is_said(name: str, url: str, env: str, windo
         assert said in seen(app)
         assert [] == app.results
         assert (OPENAI,) == here.fake_program.settings.endpoints
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "saved"),
+    [
+        ("My Server", "http://127.0.0.1:8080/v1", "my-server"),
+        ("", "api.groq.com/openai/v1", "groq"),
+        ("", "https://openrouter.ai/api/v1", "openrouter"),
+        ("", "http://127.0.0.1:8080/v1", "local"),
+        ("", "http://192.168.1.5:8080/v1", "192.168.1.5"),
+        ("", "https://api.openai.com/v1", "openai-2"),
+    ],
+)
+async def test_a_name_is_made_fit_and_none_is_needed(name: str, url: str, saved: str) -> None:
+    here = world(OPENAI)
+    async with form(here) as (app, pilot):
+        await burst(pilot, *name, "enter", *url, "ctrl+t")
+        await settle(pilot)
+        tested = app.screen.query_one("#name", Field).value
+        await burst(pilot, "ctrl+s")
+        await until(pilot, lambda: bool(app.results))
+
+        assert saved == tested
+        assert {"openai", saved} == {each.name for each in here.fake_program.settings.endpoints}
+
+
+async def test_a_test_says_that_the_variable_of_the_key_is_not_set() -> None:
+    here = world(environment={"EMPTY": ""})
+    here.shelf.answers["mine"] = CARDS
+    async with form(here) as (app, pilot):
+        await burst(pilot, *"mine", "enter", *"http://127.0.0.1:5/v1", "enter", "enter", *"EMPTY", "ctrl+t")
+        await settle(pilot)
+        good = words(app)
+        here.shelf.answers["mine"] = Unauthorized("mine wants a key (401).", hint="Check the key.")
+        await burst(pilot, "ctrl+t")
+        await settle(pilot)
+
+        asked = "The variable EMPTY is not set where tui-chat was started: asked without a key."
+        assert f"✓ It answers and offers gpt-large, gpt-mini. {asked}" in good
+        assert f"✗ mine wants a key (401). Check the key. {asked}" in words(app)
+
+
+async def test_no_stored_key_is_spoken_of_where_there_is_none() -> None:
+    here = world(HOME)
+    async with form(here, HOME) as (app, pilot):
+        shown = words(app)
+        await burst(pilot, "f9")
+        asked = words(app)
+
+        assert "empty keeps the stored key" not in shown
+        assert "Delete the endpoint home? Your conversations stay." in asked
 
 
 async def test_a_refused_save_is_said_and_the_form_stays() -> None:

@@ -33,6 +33,7 @@ _ERROR = re.compile(r"^[\d.]+ E ")
 REINSTALL = "Install or update it: pip install -U 'tui-chat[local]'."
 _LESS_MEMORY = "Close other programs, or choose a smaller file."
 _AGAIN = "The next prompt starts it again."
+_AGAIN_ITSELF = "A prompt to it starts it again."
 
 
 def why_not_started(model: GgufFile, lines: Iterable[str], code: int) -> TuiChatError:
@@ -77,7 +78,7 @@ def why_ended(name: str, code: int, *, memory: bool) -> TuiChatError:
 
 def replaced(name: str) -> TuiChatError:
     """Why a model that was served no longer is, where another took its place."""
-    return ServerFailed(f"The local model {name} was ended: another model file was opened.", hint=_AGAIN)
+    return ServerFailed(f"The local model {name} was ended: another model file was opened.", hint=_AGAIN_ITSELF)
 
 
 def ended_by(code: int) -> str:

@@ -26,6 +26,11 @@ class EndpointKeys:
             return await printed_key(endpoint)
         return await self.stored(endpoint)
 
+    def unset(self, endpoint: Endpoint) -> str:
+        """The variable that should hold its key and is empty; empty where none is missing."""
+        name = endpoint.key_env or ""
+        return "" if self._environment.get(name) else name
+
     async def stored(self, endpoint: Endpoint) -> Secret | None:
         """The one that the history keeps for it at this address."""
         return await self._store.secret(_name(endpoint))

@@ -97,7 +97,9 @@ class EndpointService:
                 return endpoint
         if name == GGUF.name and self._local is not None:
             return GGUF
-        raise NoModel(f"There is no endpoint {name!r}.", hint="Choose a model, or add the endpoint in the settings.")
+        raise NoModel(
+            f"There is no endpoint {name!r}.", hint="Choose a model (ctrl+o), or add the endpoint again (f2)."
+        )
 
     def parse(self, text: str) -> ModelRef:
         """``ENDPOINT/NAME``; a first part that is no endpoint belongs to the model of the default endpoint.
@@ -197,6 +199,10 @@ class EndpointService:
                 await provider.close()
 
         return await what_answers(endpoint, ask)
+
+    def unset(self, endpoint: Endpoint) -> str:
+        """The variable that should hold its key and is not set here; empty where none is missing."""
+        return self._keys.unset(endpoint)
 
     async def discover(self) -> Sequence[FoundServer]:
         """Servers on this computer's own ports; offered, not used."""

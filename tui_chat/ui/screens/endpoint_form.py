@@ -14,13 +14,14 @@ from textual.getters import query_one
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from tui_chat.core.errors import BadInput, TuiChatError
+from tui_chat.core.address import is_address
+from tui_chat.core.errors import BadInput, TuiChatError, Unauthorized
 from tui_chat.core.secret import Secret
 from tui_chat.core.settings import Endpoint, command_words, is_endpoint_name
 from tui_chat.services.endpoints import EndpointService, Reach
 from tui_chat.services.meant import Tried, guessed_dialect
 from tui_chat.ui.forms import AskScreen, Card, Field, Labelled, Said, SecretField
-from tui_chat.ui.screens.address_repair import repaired
+from tui_chat.ui.screens.address_repair import fit_name, name_after, repaired
 from tui_chat.ui.screens.dialect_field import LABELS, DialectField
 from tui_chat.ui.screens.reach import host_of, whereto
 from tui_chat.ui.text import clean_line, plain
@@ -29,6 +30,7 @@ _SMALLEST_WINDOW, _LARGEST_WINDOW = 256, 100_000_000
 _BEFORE_SAVING = 3.0
 """Seconds that a save may wait for an address to say whether it is the right one."""
 
+_NO_KEY, _KEPT = "none for most local servers", "empty keeps the stored key"
 _KEY_SOURCES = ("key", "env", "command")
 
 _WHERE_ONE_IS = re.compile(r" (?:in the settings )?\(f2\)")
@@ -68,13 +70,12 @@ class EndpointForm(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         before = self._before
         window = str(before.context_window) if before and before.context_window else ""
-        kept = "empty keeps the stored key" if before and not _comes_from(before) else "none for most local servers"
         yield Card(
             f"Endpoint {before.name}" if before else "Add an endpoint",
             self._line("Name", "name", before.name if before else "", "such as openai", disabled=before is not None),
             self._line("Address", "url", before.base_url if before else "", "https://api.example.com/v1"),
             Static(id="whereto", markup=False),
-            Labelled("API key", SecretField(placeholder=kept, moves_on=True, id="key")),
+            Labelled("API key", SecretField(placeholder=_NO_KEY, moves_on=True, id="key")),
             self._line("or its variable", "env", (before and before.key_env) or "", "such as OPENAI_API_KEY"),
             self._line("or a command", "command", (before and before.key_command) or "", "such as pass show openai"),
             Labelled(
@@ -101,6 +102,7 @@ class EndpointForm(ModalScreen[bool]):
         """Find out whether there is a stored key that another address would lose."""
         with suppress(TuiChatError):  # not knowing costs a warning; what fails here fails again at saving
             self._has_key = self._before is not None and await self._endpoints.has_stored_key(self._before)
+            self._field("key").placeholder = _KEPT if self._has_key else _NO_KEY
         self._show_whereto()
 
     def _field(self, name: str) -> Field:
@@ -145,15 +147,16 @@ class EndpointForm(ModalScreen[bool]):
 
     def _endpoint(self) -> Endpoint:
         """What is typed, as a value, its address repaired. Raises BadInput."""
-        name, url = self._typed("name"), repaired(self._typed("url"))
+        url = repaired(self._typed("url"))
+        if not url:
+            raise BadInput("The address is missing.", hint="It looks like http://127.0.0.1:8080/v1.")
+        name = self._named(url)
         if not is_endpoint_name(name):
             raise BadInput(
                 "This name cannot be used.", hint="Use small letters, digits, dots and dashes; “guide” is taken."
             )
         if self._before is None and any(each.name == name for each in self._endpoints.all()):
             raise BadInput(f"There is an endpoint {name!r} already.", hint="Choose another name.")
-        if not url:
-            raise BadInput("The address is missing.", hint="It looks like http://127.0.0.1:8080/v1.")
         if sum(bool(self._typed(source)) for source in _KEY_SOURCES) > 1:
             raise BadInput("The key is given twice.", hint="Keep one of them: the key, its variable or a command.")
         variable, command = self._typed("env"), self._typed("command")
@@ -167,6 +170,17 @@ class EndpointForm(ModalScreen[bool]):
             key_command=command or None,
             context_window=self._window(),
         )
+
+    def _named(self, url: str) -> str:
+        """The name as it may be, and is shown from now on; after the address where none is typed."""
+        if self._before is not None:
+            return self._before.name
+        typed = self._typed("name")
+        taken = {each.name for each in self._endpoints.all()}
+        name = fit_name(typed) if typed or not is_address(url) else name_after(url, taken)
+        if name != typed and is_endpoint_name(name):
+            self._field("name").value = name
+        return name
 
     def _window(self) -> int | None:
         text = self._typed("window").replace(",", "").replace("_", "")
@@ -188,11 +202,20 @@ class EndpointForm(ModalScreen[bool]):
             self._put(tried.endpoint, instead_of=endpoint)
             if tried.refusal is not None:
                 raise tried.refusal
+        except Unauthorized as error:
+            self._fail(TuiChatError(str(error), hint=f"{error.hint}{self._unset(endpoint)}"))
         except TuiChatError as error:
             self._fail(error)
         else:
-            self.said.good(answered(tried, asked=endpoint, chosen=self._endpoints.chosen(endpoint)))
+            said = answered(tried, asked=endpoint, chosen=self._endpoints.chosen(endpoint))
+            self.said.good(said + self._unset(endpoint))
             self._show_said()
+
+    def _unset(self, endpoint: Endpoint) -> str:
+        """What is wrong with the variable of its key, if it is empty here."""
+        if not (variable := clean_line(self._endpoints.unset(endpoint))):
+            return ""
+        return f" The variable {variable} is not set where tui-chat was started: asked without a key."
 
     @work(group="save")
     async def action_save(self) -> None:
@@ -221,8 +244,9 @@ class EndpointForm(ModalScreen[bool]):
     async def action_delete(self) -> None:
         """Delete it, after a question: its key is erased."""
         before = self._before
+        key = "Its stored key is erased. " if self._has_key else ""
         if before is None or not await self.app.push_screen_wait(
-            AskScreen(f"Delete the endpoint {before.name}?", "Its stored key is erased. Your conversations stay.")
+            AskScreen(f"Delete the endpoint {before.name}?", f"{key}Your conversations stay.")
         ):
             return
         try:
@@ -304,8 +328,3 @@ def _instead(meant: Endpoint, asked: Endpoint) -> str:
         return f"Nothing answers at {asked.base_url}, but {meant.base_url} does"
     there = "" if meant.base_url == asked.base_url else f" at {meant.base_url}"
     return f"The protocol there is {LABELS[meant.dialect]}{there}, not {LABELS[asked.dialect]}"
-
-
-def _comes_from(endpoint: Endpoint) -> str:
-    """Where its key comes from but from the history."""
-    return endpoint.key_env or endpoint.key_command or ""

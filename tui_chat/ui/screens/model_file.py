@@ -168,12 +168,14 @@ class ModelFileScreen(ModalScreen[ModelRef | None]):
         self._show_stage()
 
     def _show_stage(self) -> None:
-        self.said.say(f"{self._stage} · {time.monotonic() - self._began:.0f} s · esc stops it")
+        stopping = self._loading is not None and self._loading.is_cancelled
+        rest = "" if stopping else " · esc stops it"
+        self.said.say(f"{self._stage} · {time.monotonic() - self._began:.0f} s{rest}")
 
     def action_back(self) -> None:
         """Stop loading; else choose nothing."""
         if self._loading is None:
             self.dismiss(None)
         elif not self._loading.is_cancelled:
-            self._take("stopping")
             self._loading.cancel()
+            self._take("stopping")

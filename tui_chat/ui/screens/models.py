@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ from tui_chat.core.settings import GUIDE_MODEL, Endpoint
 from tui_chat.services.endpoints import GGUF, EndpointService
 from tui_chat.services.environment import variable_of
 from tui_chat.ui.forms import AskScreen, Card, Choices, ListFilter, Pick, Said
+from tui_chat.ui.screens.address_repair import free_name
 from tui_chat.ui.screens.endpoint_form import EndpointForm
 from tui_chat.ui.screens.model_rows import (
     OWN,
@@ -263,7 +263,8 @@ class ModelScreen(ModalScreen[ModelRef | None]):
             )
         ):
             return
-        endpoint = Endpoint(self._free_name(server.kind), server.base_url, server.dialect)
+        names = {endpoint.name for endpoint in self._endpoints.all()}
+        endpoint = Endpoint(free_name(server.kind, names), server.base_url, server.dialect)
         try:
             await self._endpoints.save(endpoint)
             windows = await self._endpoints.windows(endpoint, server.models)
@@ -275,17 +276,6 @@ class ModelScreen(ModalScreen[ModelRef | None]):
             return
         self._offers[endpoint.name] = Offer(endpoint, cards=server.models, windows=windows)
         self._want(endpoint.name)
-
-    def _free_name(self, kind: str) -> str:
-        """A name for a server of that kind that no endpoint has yet."""
-        base = re.sub(r"[^a-z0-9.]+", "-", kind.casefold()).strip("-.")[:30] or "local"
-        names = {endpoint.name for endpoint in self._endpoints.all()}
-        number = 1
-        name = base
-        while name in names:
-            number += 1
-            name = f"{base}-{number}"
-        return name
 
     @work(group="form")
     async def _edit(self, endpoint: Endpoint | None) -> None:
@@ -347,7 +337,7 @@ def _endpoint_of(choice: Choice | None) -> Endpoint | None:
     return choice.endpoint if isinstance(choice, Use | Mend | Consent) else None
 
 
-_LEADS, _LAST = 4, 6
+_LEADS, _LAST = 4, 7
 
 
 def _rank(choice: Choice | None, current: ModelRef | None) -> int:
@@ -361,11 +351,13 @@ def _rank(choice: Choice | None, current: ModelRef | None) -> int:
             return 2
         case Adopt():
             return 3
-        case Use():
+        case OpenFile():
             return _LEADS
+        case Use():
+            return _LEADS + 1
         case None:
             return _LAST
-    return _LEADS + 1
+    return _LEADS + 2
 
 
 def _question(endpoint: Endpoint) -> AskScreen:
