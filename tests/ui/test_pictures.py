@@ -13,10 +13,15 @@ from typing import Any
 
 import pytest
 
+from tests.attached import attached
+from tests.attached import picture as photograph
 from tests.fakes import FixedClock, ScriptedProvider, answer
+from tests.local.shelf import Shelf
 from tests.ui.chat_app import Chat, World
 from tui_chat.core.clock import MINUTE, from_rfc3339, to_rfc3339
+from tui_chat.core.local import GgufFile
 from tui_chat.core.secret import Secret
+from tui_chat.services.local_models import LocalModelService
 from tui_chat.ui.app import TuiChatApp
 
 FOLDER = Path(__file__).parent.parent.parent / "screenshots"
@@ -157,6 +162,42 @@ async def test_the_first_run(picture: Picture) -> None:
         await show(chat, "Do you have a model file")
 
         picture("first-run", chat.app)
+
+
+async def test_files_that_go_with_a_prompt(picture: Picture) -> None:
+    pdf = attached(b"%PDF-1.7", "application/pdf", "tickets.pdf")
+    files = (attached("- a jacket\n" * 900, name="packing list.md"), photograph(1200, 800, "harbour.png"), pdf)
+    world = a_world()
+    await fill(world)
+    async with world.app(conversation="Trip to Oslo", size=(110, 34)) as chat:
+        await show(chat, "The ferries run until midnight.")
+        chat.screen.prompt.insert("What of this do I need there?")
+        chat.screen.hold_files(files)
+        await show(chat, "harbour.png")
+        await chat.until_seen("Files of a message are not sent.")
+
+        picture("files", chat.app)
+
+
+async def test_opening_a_model_file(picture: Picture) -> None:
+    from tui_chat.ui.screens.model_file import ModelFileScreen
+
+    found = [
+        GgufFile(Path(f"/models/{name}"), name, size, source, "llama", 131_072, 32_768)
+        for name, size, source in (
+            ("llama3.2:3b", 2_019_000_000, "Ollama"),
+            ("Qwen3-8B-Q4_K_M", 5_030_000_000, "LM Studio"),
+            ("gemma-3-1b-it", 806_000_000, "Hugging Face"),
+        )
+    ]
+    world = a_world()
+    async with world.app(size=(110, 30)) as chat:
+        local = LocalModelService(lambda: Shelf(*found), chat.services.chat._store)
+        await chat.app.push_screen(ModelFileScreen(local))
+        await chat.until_seen("gemma-3-1b-it")
+        await chat.until_seen("Look again")
+
+        picture("model-file", chat.app)
 
 
 async def test_the_recovery_code(picture: Picture) -> None:
