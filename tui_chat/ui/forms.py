@@ -17,13 +17,13 @@ from textual.content import Content
 from textual.events import Key, Paste
 from textual.getters import query_one
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui_chat.core.errors import TuiChatError
 from tui_chat.core.secret import Secret
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.text import clean_line, plain
 from tui_chat.ui.widgets.ordered_keys import run_own_binding
 
@@ -330,7 +330,7 @@ class ListFilter(Field):
         self._choices.action_select()
 
 
-class AskScreen(ModalScreen[bool]):
+class AskScreen(Modal[bool]):
     """A question with yes and no; True for yes. Enter answers nothing: it may have been meant for what was before."""
 
     BINDINGS = [
@@ -353,7 +353,7 @@ class AskScreen(ModalScreen[bool]):
         self.dismiss(yes)
 
 
-class LineScreen(ModalScreen[str | None]):
+class LineScreen(Modal[str | None]):
     """Asks for one line of text; None where the person steps back.
 
     ``check`` says what is wrong with a text, or nothing; what was typed stays.

@@ -11,7 +11,6 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui_chat.core.address import is_address
@@ -21,6 +20,7 @@ from tui_chat.core.settings import Endpoint, command_words, is_endpoint_name
 from tui_chat.services.endpoints import EndpointService, Reach
 from tui_chat.services.meant import Tried, guessed_dialect
 from tui_chat.ui.forms import AskScreen, Card, Field, Labelled, Said, SecretField
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.screens.address_repair import fit_name, name_after, repaired
 from tui_chat.ui.screens.dialect_field import LABELS, DialectField
 from tui_chat.ui.screens.reach import host_of, whereto
@@ -37,7 +37,7 @@ _WHERE_ONE_IS = re.compile(r" (?:in the settings )?\(f2\)")
 """What an error's hint says of the way to this form."""
 
 
-class EndpointForm(ModalScreen[bool]):
+class EndpointForm(Modal[bool]):
     """Adds an endpoint, or changes or deletes ``endpoint``; True where something was changed."""
 
     BINDINGS = [
@@ -72,7 +72,7 @@ class EndpointForm(ModalScreen[bool]):
         window = str(before.context_window) if before and before.context_window else ""
         yield Card(
             f"Endpoint {before.name}" if before else "Add an endpoint",
-            self._line("Name", "name", before.name if before else "", "such as openai", disabled=before is not None),
+            self._line("Name", "name", before.name if before else "", "empty: after the address", disabled=before is not None),
             self._line("Address", "url", before.base_url if before else "", "https://api.example.com/v1"),
             Static(id="whereto", markup=False),
             Labelled("API key", SecretField(placeholder=_NO_KEY, moves_on=True, id="key")),

@@ -12,7 +12,6 @@ from textual.containers import Horizontal
 from textual.events import Resize
 from textual.geometry import Size
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Footer, OptionList
@@ -20,6 +19,7 @@ from textual.widgets.option_list import Option
 
 from tui_chat.ui.forms import Choices
 from tui_chat.ui.markdown import Inks, Line, render
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.text import clean, plain
 
 KEYS = "keys"
@@ -88,7 +88,7 @@ class Page(ScrollView, can_focus=True):
         return Strip(line.segments, line.width).adjust_cell_length(width, self.rich_style)
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Modal[None]):
     """The guide, open at ``topic``. ``bindings`` are the keys and their descriptions where one came from."""
 
     BINDINGS = [

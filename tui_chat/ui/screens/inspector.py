@@ -11,13 +11,13 @@ from textual.binding import Binding
 from textual.containers import Container, Horizontal, Vertical, VerticalScroll
 from textual.getters import query_one
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Footer, Static
 
 from tui_chat.core import clock
 from tui_chat.core.clock import Clock
 from tui_chat.core.errors import TuiChatError
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.screens.inspection import Inspection
 from tui_chat.ui.screens.inspector_list import TURN, EntryList
 from tui_chat.ui.screens.inspector_raw import RawRequest
@@ -65,7 +65,7 @@ class Layers(VerticalScroll, can_focus=True):
         super().__init__(Container(*cards))
 
 
-class InspectorScreen(ModalScreen[bool]):
+class InspectorScreen(Modal[bool]):
     """Shows one request and changes nothing. ``read`` gives the texts that are not in the plan.
 
     True where the person wants to choose what the model remembers.

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui_chat.ui.forms import Card
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.text import clean, clean_line, plain
 
 OPENABLE = ("http", "https", "mailto")
@@ -20,7 +20,7 @@ OPENABLE = ("http", "https", "mailto")
 _SPOKEN_HOST = re.compile(r"(?:https?://|www\.)?([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?:[/?#:].*)?", re.IGNORECASE)
 
 
-class LinkScreen(ModalScreen[Literal["copy", "open"] | None]):
+class LinkScreen(Modal[Literal["copy", "open"] | None]):
     """The full address of a link; dismisses with what to do with it."""
 
     BINDINGS = [

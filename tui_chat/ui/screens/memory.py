@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
 from tui_chat.core.clean import clean_line
@@ -21,6 +20,7 @@ from tui_chat.core.models import MemorySettings
 from tui_chat.core.prices import price_of, price_sentence
 from tui_chat.core.sentences import error_sentence, gauge_sentence
 from tui_chat.ui.forms import Card, Choices, Pick
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.strategies import STRATEGIES
 from tui_chat.ui.text import plain
 
@@ -34,7 +34,7 @@ _STEP = 2
 _MOST = 1_000
 
 
-class MemoryScreen(ModalScreen[MemorySettings | None]):
+class MemoryScreen(Modal[MemorySettings | None]):
     """Choose for one conversation; None where the person steps back. Nothing is sent by looking.
 
     ``refused`` says that a prompt waits which does not fit: what holds now is then not offered.

@@ -11,7 +11,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import OptionList, Static
 from textual.worker import Worker
@@ -21,6 +20,7 @@ from tui_chat.core.local import GgufFile, Stage
 from tui_chat.core.models import ModelRef
 from tui_chat.services.local_models import LocalModelService
 from tui_chat.ui.forms import Card, Choices, ListFilter, Pick, Said
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.screens.model_file_rows import at_home, rows
 from tui_chat.ui.text import clean_line, plain
 
@@ -28,7 +28,7 @@ TICK = 0.5
 """Seconds between two looks at the clock while a file is loaded."""
 
 
-class ModelFileScreen(ModalScreen[ModelRef | None]):
+class ModelFileScreen(Modal[ModelRef | None]):
     """The model that the chosen file is, remembered and running; None where the person steps back.
 
     Only the folders of other programs are looked into, and of a file that is typed its header.

@@ -9,7 +9,6 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
 from tui_chat.core.errors import TuiChatError
@@ -19,6 +18,7 @@ from tui_chat.core.settings import GUIDE_MODEL, Endpoint
 from tui_chat.services.endpoints import GGUF, EndpointService
 from tui_chat.services.environment import variable_of
 from tui_chat.ui.forms import AskScreen, Card, Choices, ListFilter, Pick, Said
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.screens.address_repair import free_name
 from tui_chat.ui.screens.endpoint_form import EndpointForm
 from tui_chat.ui.screens.model_rows import (
@@ -39,7 +39,7 @@ from tui_chat.ui.screens.reach import host_of
 from tui_chat.ui.text import clean_line, plain
 
 
-class ModelScreen(ModalScreen[ModelRef | None]):
+class ModelScreen(Modal[ModelRef | None]):
     """The model that was chosen; None where the person steps back. Endpoints are asked one by one, at the same time."""
 
     BINDINGS = [

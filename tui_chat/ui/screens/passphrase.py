@@ -5,12 +5,12 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui_chat.core.errors import BadInput
 from tui_chat.core.secret import Secret
 from tui_chat.ui.forms import Card, Said, SecretField
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.text import plain
 
 SHORT = 12
@@ -22,7 +22,7 @@ def short_remark(typed: str) -> str:
     return "Short. Four or more random words are easy to keep and hard to guess." if 0 < len(typed) < SHORT else ""
 
 
-class PassphraseScreen(ModalScreen[Secret | None]):
+class PassphraseScreen(Modal[Secret | None]):
     """The new passphrase, typed the same twice; None where the person steps back."""
 
     BINDINGS = [Binding("escape", "back", "Back", id="passphrase.back", tooltip="One step back; nothing is changed")]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui_chat.ui import clipboard
 from tui_chat.ui.forms import Card, Said
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.text import plain
 
 _INTRO = (
@@ -19,7 +19,7 @@ _INTRO = (
 _QUESTION = "Is it written down? y confirms, esc shows it once more."
 
 
-class RecoveryCodeScreen(ModalScreen[bool]):
+class RecoveryCodeScreen(Modal[bool]):
     """True once the person says that the code is written down; False where that is put off.
 
     Enter hides the code and asks; only then ``y`` confirms, so that no key pressed in passing does.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui_chat.core.clean import clean_line
@@ -13,6 +12,7 @@ from tui_chat.core.errors import BadInput
 from tui_chat.core.sampling import PARAMETERS, Sampling, parameter, sampling_of
 from tui_chat.services.sampling import Takes
 from tui_chat.ui.forms import Card, Field, Labelled, Said
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.text import plain
 
 LABELS = {"temperature": "Temperature", "top_p": "Top p", "top_k": "Top k", "seed": "Seed"}
@@ -20,7 +20,7 @@ LABELS = {"temperature": "Temperature", "top_p": "Top p", "top_k": "Top k", "see
 _INTRO = "Sent with each prompt of this conversation. What is empty is not sent: the service decides."
 
 
-class SamplingScreen(ModalScreen[Sampling | None]):
+class SamplingScreen(Modal[Sampling | None]):
     """Four fields; None where the person steps back. ``takes`` is what is known of the model that answers."""
 
     BINDINGS = [Binding("escape", "cancel", "Cancel", id="sampling.cancel", tooltip="Change nothing")]

@@ -12,7 +12,6 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.getters import query_one
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -21,6 +20,7 @@ from tui_chat.core.sampling import PARAMETERS
 from tui_chat.core.settings import GUIDE, Endpoint, Settings
 from tui_chat.services.program import RECOVERY_UNCONFIRMED, Program, Services
 from tui_chat.ui.forms import AskScreen, Card, Choices, LineScreen, Pick, Said
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.screens.sampling import LABELS
 from tui_chat.ui.screens.settings_rows import (
     CAPS,
@@ -49,7 +49,7 @@ class Lines(Choices):
     ]
 
 
-class SettingsScreen(ModalScreen[Settings]):
+class SettingsScreen(Modal[Settings]):
     """Changes are saved as they are made; dismisses with what holds at the end."""
 
     BINDINGS = [
@@ -325,7 +325,7 @@ class SettingsScreen(ModalScreen[Settings]):
         self._look()
 
 
-class ThemeScreen(ModalScreen[str | None]):
+class ThemeScreen(Modal[str | None]):
     """A theme from the list, each shown while it is highlighted; None where it stays."""
 
     BINDINGS = [Binding("escape", "cancel", "Back", id="themes.cancel", tooltip="Keep the theme as it was")]

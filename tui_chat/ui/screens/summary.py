@@ -14,7 +14,6 @@ from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from tui_chat.core import clock
@@ -23,6 +22,7 @@ from tui_chat.core.errors import OverCap, TuiChatError
 from tui_chat.core.summary import Summary
 from tui_chat.services.summaries import Emit, OnPiece
 from tui_chat.ui.forms import AskScreen, Said
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.screens.system_prompt import Editor
 from tui_chat.ui.text import plain
 
@@ -77,7 +77,7 @@ class SummaryEditor(Editor):
         return super().check_action(action, parameters)
 
 
-class SummaryScreen(ModalScreen[Answer | None]):
+class SummaryScreen(Modal[Answer | None]):
     """Shows the summary there is, or offers to make one. Nothing is asked of the model before ctrl+r.
 
     None for back. What was made is kept even if the person goes back: it was paid for.

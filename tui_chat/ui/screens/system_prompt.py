@@ -6,11 +6,11 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
 from tui_chat.core.tokens import measure
 from tui_chat.ui.forms import Card
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.text import clean, plain
 from tui_chat.ui.widgets.ordered_keys import run_own_binding
 
@@ -44,7 +44,7 @@ class Editor(TextArea):
             self.move_cursor(result.end_location)
 
 
-class SystemPromptScreen(ModalScreen[str | None]):
+class SystemPromptScreen(Modal[str | None]):
     """The new system prompt (empty for none); None where it stays as it is."""
 
     BINDINGS = [

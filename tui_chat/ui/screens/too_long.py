@@ -11,12 +11,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
 from tui_chat.core.context import ContextPlan
 from tui_chat.core.sentences import error_sentence
 from tui_chat.ui.forms import Card, Choices, Pick, Said
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.text import plain
 
 Fits = Callable[[str], bool]
@@ -36,7 +36,7 @@ class Cut:
     left: str = field(repr=False)
 
 
-class TooLongScreen(ModalScreen[Cut | None]):
+class TooLongScreen(Modal[Cut | None]):
     """Gives the part to send; None where the person goes back. Nothing is ever cut without this question."""
 
     BINDINGS = [Binding("escape,q", "back", "Back", id="too_long.back", tooltip="Back to the prompt; it is kept whole")]

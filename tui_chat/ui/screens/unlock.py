@@ -10,7 +10,6 @@ from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.getters import query_one
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui_chat.core.errors import (
@@ -26,6 +25,7 @@ from tui_chat.core.errors import (
 from tui_chat.core.secret import Secret
 from tui_chat.services.program import Access, Services
 from tui_chat.ui.forms import Card, Said, SecretField
+from tui_chat.ui.modal import Modal
 from tui_chat.ui.screens.passphrase import short_remark
 from tui_chat.ui.text import clean_line, plain
 from tui_chat.ui.widgets.ordered_keys import own_bindings, run_binding_in_order
@@ -106,7 +106,7 @@ class Answer(SecretField):
         await run_binding_in_order(self, event)
 
 
-class UnlockScreen(ModalScreen[Services]):
+class UnlockScreen(Modal[Services]):
     """Asks until the history is open, and dismisses with its services.
 
     ``problem`` is why the keyring did not open it, where it was asked.
