@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.cli.conftest import Shell, served, streamed
 from tests.cli.test_plan import HARBOUR, SCHEMA, files_of, imported, talk_about
 from tests.providers.loopback import Loopback, Reply
+from tui_chat.core.secret import Secret
 from tui_chat.memory import STRATEGIES
 
 MODEL = ("--model", "openai/tiny")
@@ -57,6 +59,25 @@ def test_a_conversation_goes_on_with_c(sh: Shell, server: Loopback) -> None:
 
     assert ["one", "Hello there.", "two"] == [each["content"] for each in sent(server)]
     assert [4] == [each["message_count"] for each in sh.ok("list", "--json").json]
+
+
+def test_what_is_typed_there_in_the_app_stays_a_draft(sh: Shell, server: Loopback) -> None:
+    sh.ok("ask", "one", *MODEL)
+    program = sh.make(user=None, model=None, interactive=False)
+
+    async def draft(text: str | None = None) -> str:
+        services = await program.access().open_with_passphrase(Secret("correct horse"))
+        conversation = await services.library.find("@last")
+        if text is not None:
+            await services.library.save_draft(conversation.id, text)
+        kept = (await services.library.open(conversation.id)).draft
+        await services.close()
+        return kept
+
+    asyncio.run(draft("half a thought"))
+    sh.ok("ask", "-c", "@last", "two", *MODEL)
+
+    assert "half a thought" == asyncio.run(draft())
 
 
 def test_options_become_the_settings_of_a_new_conversation(sh: Shell, server: Loopback) -> None:

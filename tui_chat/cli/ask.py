@@ -115,7 +115,10 @@ class Turn:
                 memory = replace(self.settings.memory, strategy=wanted.strategy)
             self.conversation = await library.new(system_prompt=wanted.system_prompt, model=wanted.model, memory=memory)
         await summarise_if_due(self.services, self.conversation, prompt, wanted)
-        await self.services.chat.send(self.conversation.id, prompt, self.show, wanted, parts=wanted.attachments)
+        # What the person is typing there, in the app, is theirs.
+        await self.services.chat.send(
+            self.conversation.id, prompt, self.show, wanted, parts=wanted.attachments, keep_draft=True
+        )
 
     async def ask_unsaved(self, name: str | None, prompt: str, wanted: Options) -> None:
         """A turn of which nothing is stored."""

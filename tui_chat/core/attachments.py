@@ -193,13 +193,14 @@ def weigh(attachments: Sequence[Attachment]) -> tuple[tokens.Measure, Carried]:
 def _weight(attachment: Attachment) -> tuple[tokens.Measure, int]:
     """Of the text that expands it, if it is one, and the tokens of the image, if it is one."""
     key = (attachment.sha256, attachment.name, attachment.mime)
-    if key not in _weights:
+    weight = _weights.get(key)
+    if weight is None:
         if len(_weights) >= _MOST_WEIGHTS:
             _weights.clear()
         text, image = text_of(attachment), image_of(attachment)
         added = "" if text is None else f"{_BETWEEN}{_block(attachment.name, text)}"
-        _weights[key] = tokens.measure(added), image.tokens if image else 0
-    return _weights[key]
+        weight = _weights[key] = tokens.measure(added), image.tokens if image else 0
+    return weight
 
 
 _MOST_WEIGHTS = 256
@@ -224,7 +225,8 @@ def _images(role: Role, parts: Iterable[Part]) -> Sequence[tuple[Attachment, Ima
 
 def _block(name: str, text: str) -> str:
     """The text in a fence that is longer than any run of its characters in it, behind a line with its name."""
-    fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(text)), default=0))
+    longest = max(map(len, _TICKS.findall(text))) if "```" in text else 0
+    fence = "`" * max(3, 1 + longest)
     return f"[Attached file: {clean_name(name)}]\n{fence}\n{text}{'' if text.endswith(chr(10)) else chr(10)}{fence}"
 
 
