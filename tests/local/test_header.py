@@ -225,6 +225,24 @@ def test_folders_and_pipes_are_no_files(tmp_path: Path) -> None:
             read_header(path, follow=True)
 
 
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [
+        (["a.txt"], "It is a folder with no .gguf file right in it. Name the model's file."),
+        (["b.GGUF", "\x1b[2Ja.gguf", "c.txt"], "It is a folder; in it are b.GGUF, \ufffd[2Ja.gguf: add a name."),
+        (["1.gguf", "2.gguf", "3.gguf", "4.gguf"], "It is a folder; in it are 1.gguf, 2.gguf, 3.gguf, …: add a name."),
+    ],
+)
+def test_of_a_folder_the_model_files_are_named(tmp_path: Path, names: list[str], hint: str) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+
+    with pytest.raises(BadInput) as caught:
+        read_header(tmp_path, follow=True)
+
+    assert hint == caught.value.hint
+
+
 def test_a_link_is_followed_only_where_that_is_wanted(tmp_path: Path) -> None:
     write(tmp_path / "m.gguf")
     (tmp_path / "link.gguf").symlink_to("m.gguf")

@@ -19,6 +19,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from tui_chat.core.clean import clean_line
@@ -63,6 +64,9 @@ WANTED = frozenset(
 """Figures of the shape, by their names behind the architecture's."""
 
 _GENERAL = frozenset({"general.architecture", "general.type"})
+
+_MOST_NAMES, _NAMED = 5_000, 3
+"""Of a folder: names that are looked at, and files that are told of."""
 
 _CHOOSE = "Choose a model's file; its name mostly ends in .gguf."
 
@@ -185,12 +189,24 @@ def _opened(path: Path, *, follow: bool) -> Iterator[tuple[int, int]]:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise BadInput(f"{shown} is not a file.", hint=_CHOOSE)
+            hint = _models_in(descriptor) if stat.S_ISDIR(status.st_mode) else _CHOOSE
+            raise BadInput(f"{shown} is not a file.", hint=hint)
         yield descriptor, status.st_size
     except OSError as error:
         raise _unreadable(shown, error) from error
     finally:
         os.close(descriptor)
+
+
+def _models_in(folder: int) -> str:
+    """What a person could have meant who named a folder: the first of its files by name."""
+    with os.scandir(folder) as entries:
+        names = (entry.name for entry in islice(entries, _MOST_NAMES))
+        found = sorted(clean_line(name) for name in names if name.lower().endswith(".gguf"))
+    if not found:
+        return "It is a folder with no .gguf file right in it. Name the model's file."
+    more = ", …" if len(found) > _NAMED else ""
+    return f"It is a folder; in it are {', '.join(found[:_NAMED])}{more}: add a name."
 
 
 def _unreadable(shown: str, error: OSError) -> BadInput:

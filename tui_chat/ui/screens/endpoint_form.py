@@ -30,6 +30,7 @@ _SMALLEST_WINDOW, _LARGEST_WINDOW = 256, 100_000_000
 _BEFORE_SAVING = 3.0
 """Seconds that a save may wait for an address to say whether it is the right one."""
 
+_UNNAMED = "empty: after the address"
 _NO_KEY, _KEPT = "none for most local servers", "empty keeps the stored key"
 _KEY_SOURCES = ("key", "env", "command")
 
@@ -72,7 +73,7 @@ class EndpointForm(Modal[bool]):
         window = str(before.context_window) if before and before.context_window else ""
         yield Card(
             f"Endpoint {before.name}" if before else "Add an endpoint",
-            self._line("Name", "name", before.name if before else "", "empty: after the address", disabled=before is not None),
+            self._line("Name", "name", before.name if before else "", _UNNAMED, disabled=before is not None),
             self._line("Address", "url", before.base_url if before else "", "https://api.example.com/v1"),
             Static(id="whereto", markup=False),
             Labelled("API key", SecretField(placeholder=_NO_KEY, moves_on=True, id="key")),
