@@ -88,10 +88,10 @@ def import_(run: Run, sources: tuple[Path, ...], format_: str | None, dry_run: b
         )
         return
     done = "Would import" if dry_run else "Imported"
-    output.line(
-        f"{done} {count.conversations} conversations with {count.messages} messages; "
-        f"{count.unchanged} were here already."
-    )
+    conversations = "1 conversation" if count.conversations == 1 else f"{count.conversations:,} conversations"
+    messages = "1 message" if count.messages == 1 else f"{count.messages:,} messages"
+    here = "1 was" if count.unchanged == 1 else f"{count.unchanged:,} were"
+    output.line(f"{done} {conversations} with {messages}; {here} here already.")
 
 
 def _read(source: Path) -> bytes:
