@@ -89,7 +89,9 @@ async def test_while_it_looks_it_says_so_and_a_path_can_be_typed() -> None:
     shelf.looked.clear()
     async with dialog(shelf) as (app, pilot):
         await until_said(app, pilot, "looking for model files on this computer…")
-        await burst(pilot, *"/disk/own.gguf", "enter")
+        await burst(pilot, *"/disk/own.gguf")
+        await until_said(app, pilot, "Nothing is read but what you typed; of a folder, its names.")
+        await burst(pilot, "enter")
         await until(pilot, lambda: bool(app.results))
 
         assert [ModelRef("gguf", "own")] == app.results

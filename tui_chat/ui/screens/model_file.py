@@ -121,7 +121,7 @@ class ModelFileScreen(Modal[ModelRef | None]):
             case GgufFile(path):
                 self.hint.update(plain(at_home(path)))
             case Path():
-                self.hint.update(plain("Of what you type, only that file is read."))
+                self.hint.update(plain("Nothing is read but what you typed; of a folder, its names."))
             case _:
                 self.hint.update("")
 
