@@ -137,7 +137,9 @@ def test_a_megabyte_of_anything_is_measured_in_linear_time(piece: str) -> None:
 
 
 @quick
-@given(anything | st.text("aB/+", min_size=24, max_size=99) | st.text('aB1," \n\r\té你', max_size=50), st.integers(0, 40))
+@given(
+    anything | st.text("aB/+", min_size=24, max_size=99) | st.text('aB1," \n\r\té你', max_size=50), st.integers(0, 40)
+)
 def test_no_run_is_cut_where_a_text_is_cut(text: str, least: int) -> None:
     pieces = [text[start:end] for start, end in slices(text, least)]
     patterns = tokens._patterns()

@@ -52,3 +52,29 @@ async def test_the_wait_is_stopped_with_escape() -> None:
 
         assert not provider.cut_short
         assert "" == chat.screen.key_bar.urgent
+
+
+class Failing(ScriptedProvider):
+    """Fails twice for one reason; then answers."""
+
+    async def stream(self, plan: ContextPlan, *, model: str) -> AsyncGenerator[Delta, None]:
+        for _ in range(2):
+            scheduled = RetryScheduled(40, "The server failed.")
+            yield scheduled
+            await scheduled.now.wait()
+        yield TextDelta("At last.")
+        yield Finished("stop")
+
+
+async def test_the_same_reason_is_said_once_for_a_reply() -> None:
+    async with World(Failing()).app() as chat:
+        await chat.send("Hello?")
+        for _ in range(2):
+            await chat.until_seen("busy, again in")
+            await chat.press("ctrl+r")
+        await chat.until_seen("At last.")
+
+        assert ["The server failed."] == [each.message for each in chat.app._notifications]
+        await chat.until_quiet()
+        await chat.press("ctrl+r")
+        await chat.until_seen("Nothing is being asked again.")

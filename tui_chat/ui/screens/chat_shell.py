@@ -374,8 +374,10 @@ class ChatShell(Screen[None]):
             self._show_welcome()
 
     def say_problems(self) -> None:
-        for problem in (*self.program.settings_problems, *self.require_services().endpoints.problems):
-            self.notify(problem, title="Settings", severity="warning", timeout=10, markup=False)
+        said = {"Settings": self.program.settings_problems, "Environment": self.require_services().endpoints.problems}
+        for title, problems in said.items():
+            for problem in problems:
+                self.notify(problem, title=title, severity="warning", timeout=10, markup=False)
 
 
 def blank() -> Shown:

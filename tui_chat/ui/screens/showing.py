@@ -37,6 +37,8 @@ class Showing(Drafts):
 
     _waiting: Timer | None = None
     _ask_now: asyncio.Event | None = None
+    _told: tuple[str | None, str] = (None, "")
+    """What was last said of a busy server, and in which reply."""
 
     # -- the history ----------------------------------------------------------------------------
 
@@ -222,7 +224,9 @@ class Showing(Drafts):
     def count_down(self, scheduled: RetryScheduled) -> None:
         """Say that the server is busy, and when it is asked again."""
         self.stop_waiting()
-        self.say(scheduled.reason)
+        if self._told != (self.live_reply, scheduled.reason):  # once for a reply: more would pile up over it
+            self._told = (self.live_reply, scheduled.reason)
+            self.say(scheduled.reason)
         self._ask_now = scheduled.now
         end = time.monotonic() + scheduled.seconds
 
@@ -239,7 +243,7 @@ class Showing(Drafts):
     def action_ask_now(self) -> None:
         """Cut the wait for a busy server short."""
         if self._ask_now is None:
-            self.say("No busy server is waited for.")
+            self.say("Nothing is being asked again. For another reply: esc, then r.")
             return
         self._ask_now.set()
         self.wait_for_words()
