@@ -62,7 +62,8 @@ def _open_app(program: Program, conversation: str | None) -> int:
     app.run()
     if app.ended_by is not None:
         raise app.ended_by
-    return app.return_code or 0
+    # None: it never came to leave by itself. asyncio had taken a ctrl+c before the app could listen for it.
+    return INTERRUPTED if app.return_code is None else app.return_code
 
 
 if __name__ == "__main__":

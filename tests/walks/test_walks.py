@@ -112,7 +112,7 @@ def test_with_a_key_in_the_environment(computer: Computer, tmp_path: Path) -> No
     with in_a_thread(vendor), in_a_thread(proxy := Proxy(vendor.port)):
         extra = {"OPENAI_API_KEY": KEY, "HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(authority.file)}
         with past_the_recovery_code(Newcomer(replace(computer, extra=extra))) as newcomer:
-            newcomer.press(MODELS).choose("Confirm api.openai.com")
+            newcomer.press(MODELS).choose("Confirm it first")
             newcomer.wait_for("Send to api.openai.com?")
             asked_before = list(proxy.asked)
             newcomer.press("y").choose("gpt-walk")

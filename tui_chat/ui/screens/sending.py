@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from tui_chat.core.models import MessageHeader
 
 
-HOLD_SECONDS = 0.02
-"""About what it takes from enter until the request is on its way."""
+MOST_HELD_SECONDS = 0.05
+"""From enter until something is drawn at the latest: nobody sees it."""
+
+LEFT_SECONDS = 0.008
+"""About what it takes from the plan until the request is out."""
 
 
 class Sending(BeforeSending):
@@ -34,6 +37,7 @@ class Sending(BeforeSending):
         super().__init__(program, **options)
         self._asked: dict[str, list[Unsent]] = {}
         """For each conversation about which the person is asked, or may have to be: what was submitted meanwhile."""
+        self._undrawn = ExitStack()
 
     async def show_event(self, conversation_id: str, event: TurnEvent) -> None:
         """Draw what happened in that conversation."""
@@ -77,6 +81,7 @@ class Sending(BeforeSending):
         if not text.strip() and not any(is_sendable(each, takes_images=takes_images) for each in self.going):
             self._keep_unsent(text, "Not sent: this model takes none of these files; write something to them.")
             return
+        self._hold_drawing()
         replying = self.is_replying()
         if self.edited is not None and replying:
             self._keep_unsent(text, "A reply is being written; esc stops it.")
@@ -193,14 +198,26 @@ class Sending(BeforeSending):
         if unsent.edited is not None:
             shown = self.shown if self.shown.id == unsent.shown.id else unsent.shown
             self.require_services().library.remember_branch("edit", shown.id, shown.tree.head)
-        self._draw_later()
         self._send(unsent, options)
 
-    def _draw_later(self) -> None:
-        """Draw nothing for a moment: a frame between two steps of sending would keep the request waiting for it."""
-        held = ExitStack()
-        held.enter_context(self.app.batch_update())
-        self.set_timer(HOLD_SECONDS, held.close)
+    # -- first the request, then the picture -------------------------------------------------------
+
+    def _hold_drawing(self) -> None:
+        """Draw nothing until the request is on its way: a frame between two steps of sending would keep it waiting."""
+        self._undrawn.enter_context(self.app.batch_update())
+        self.set_timer(MOST_HELD_SECONDS, self._undrawn.close)
+
+    def draw_when_sent(self) -> None:
+        """The plan is made; what is left to do until the request is out takes a moment."""
+        self.set_timer(LEFT_SECONDS, self._draw_sent)
+
+    def _draw_sent(self) -> None:
+        self.draw_now()
+        self.replan()
+
+    def draw_now(self) -> None:
+        """There is something to be read."""
+        self._undrawn.close()
 
     @work(group="turn")
     async def _send(self, unsent: Unsent, options: Options) -> None:

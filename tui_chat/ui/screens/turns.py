@@ -66,8 +66,9 @@ class Turns(Sending):
             case PlanReady(plan):
                 self.live_plan = plan
                 self.gauge.counted = None
-                self.replan()
+                self.draw_when_sent()
             case TextDelta(text) if self.live_reply:
+                self.draw_now()
                 self.words_came()
                 self.transcript.feed(self.live_reply, text)
             case ThinkingDelta(text) if self.live_reply:
