@@ -55,7 +55,7 @@ class NamingApp(App[None]):
     def answer(self, begun: str, found: Sequence[str] | None = None) -> None:
         folder = begun.rpartition("/")[0] + "/" if "/" in begun else ""
         names = [name for name in SHELF.get(folder, ()) if name.startswith(begun)] if found is None else found
-        self.prompt.offer(begun, [Completion(f"/work/{name}", name) for name in names])
+        self.prompt.offer(begun, [Completion(f"/files/{name}", name) for name in names])
 
     def on_prompt_input_file_named(self, event: PromptInput.FileNamed) -> None:
         self.named.append(event.path)
@@ -92,7 +92,7 @@ async def test_names_narrow_while_typing_and_the_chosen_one_is_named() -> None:
 
         assert SHELF[""] == everything
         assert ["notes.md", "notes.txt"] == narrowed
-        assert ["/work/notes.txt"] == app.named
+        assert ["/files/notes.txt"] == app.named
         assert ["see @notes.txt and"] == app.submitted
         assert [] == app.names
 
@@ -119,7 +119,7 @@ async def test_enter_takes_the_name_and_does_not_send_and_the_next_one_sends() -
         await burst(pilot, *"@notes.m")
         await burst(pilot, "enter", "enter")
 
-        assert ["/work/notes.md"] == app.named
+        assert ["/files/notes.md"] == app.named
         assert ["@notes.md "] == app.submitted
 
 
@@ -133,7 +133,7 @@ async def test_a_folder_is_gone_into_even_where_its_name_has_a_space() -> None:
         await burst(pilot, "tab", "x")
 
         assert ["my folder/a b.md"] == inside
-        assert ["/work/my folder/a b.md"] == app.named
+        assert ["/files/my folder/a b.md"] == app.named
         assert "@my folder/a b.md x" == app.prompt.text
 
 
@@ -146,7 +146,7 @@ async def test_enter_right_behind_a_folder_does_not_send_half_a_name() -> None:
         app.answer("docs/")
         await burst(pilot, "down", "tab", "enter")
 
-        assert ["/work/docs/plan.md"] == app.named
+        assert ["/files/docs/plan.md"] == app.named
         assert ["@docs/plan.md "] == app.submitted
 
 
@@ -200,7 +200,7 @@ async def test_tab_before_the_names_came_takes_the_first_of_them_unless_somethin
 
         assert app.prompt is focused
         assert "@notes.md " == taken
-        assert ["/work/notes.md"] == app.named
+        assert ["/files/notes.md"] == app.named
         assert "@notes.md @dox" == app.prompt.text
 
 
@@ -212,7 +212,7 @@ async def test_a_word_that_was_written_to_its_end_is_told_once_and_one_that_was_
         await burst(pilot, "tab", *"and @c", "enter")
 
         assert ["notes.md,", "a", "c"] == app.ended
-        assert ["/work/notes.md"] == app.named
+        assert ["/files/notes.md"] == app.named
         assert ["@notes.md, me@example.com @a\n@n @notes.md and @c"] == app.submitted
 
 
@@ -225,7 +225,7 @@ async def test_letters_behind_the_shown_names_count_before_the_answer_to_them_co
         await burst(pilot, *"notes.t", "tab")  # asked for, not answered
         await burst(pilot, "@", "x", "enter")
 
-        assert ["/work/notes.txt"] == app.named
+        assert ["/files/notes.txt"] == app.named
         assert ["@notes.txt @x"] == app.submitted
 
 
@@ -263,7 +263,7 @@ async def test_a_later_list_keeps_the_name_that_was_moved_to() -> None:
         app.answer("n", ["nab.md", "notes.md", "notes.txt"])
         await burst(pilot, "tab")
 
-        assert ["/work/notes.txt"] == app.named
+        assert ["/files/notes.txt"] == app.named
 
 
 async def test_escape_closes_the_names_for_this_word_and_only_the_names() -> None:
@@ -312,7 +312,7 @@ async def test_a_click_takes_a_name_and_other_ways_into_the_text_close_them() ->
         app.prompt.draft = "something else"
         await pilot.pause()
 
-        assert ["/work/notes.txt"] == app.named
+        assert ["/files/notes.txt"] == app.named
         assert [] == app.names
 
 
