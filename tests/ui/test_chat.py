@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -569,6 +570,18 @@ async def test_an_abandoned_edit_comes_back_with_undo() -> None:
         await chat.press("f8")
 
         await chat.until(lambda: chat.screen.prompt.text == "a long rewording")
+
+
+async def test_a_new_conversation_is_where_one_was_as_soon_as_its_draft_is_kept() -> None:
+    async with World(ScriptedProvider()).app() as chat, asyncio.timeout(10):
+        chat.screen.prompt.insert("half a thought")
+        await chat.until(lambda: chat.screen.shown.stored)
+        place = ""
+        while chat.screen.shown.id not in place:
+            place = await chat.services.library.value("place") or ""
+            await chat.pilot.pause(0.01)
+
+        assert chat.screen.shown.id == json.loads(place)["conversation"]
 
 
 async def test_a_reply_whose_writer_was_killed_a_moment_ago_becomes_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,12 @@ class Showing(Drafts):
         """The same behind what is happening now: kill -9 must not lose it either."""
         self.run_worker(self._keep_place_reporting(), group="draft")
 
+    async def ensure_stored(self, shown: Shown) -> None:
+        """Give a new conversation its row, and remember that it is on show: after kill -9 its draft is there again."""
+        await super().ensure_stored(shown)
+        if not shown.stored and shown.id == self.shown.id:
+            self.keep_place_soon()
+
     async def show_new(self) -> None:
         """Leave the conversation on show for a new one."""
         await self._leave()
