@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,9 @@ def budget(days: int, per_day: float = 95.0) -> float:
 More at [visitoslo.com](https://www.visitoslo.com/en/).
 """
 
-Picture = Callable[[str, TuiChatApp], None]
+Picture = Callable[[str, TuiChatApp], Coroutine[None, None, None]]
+
+PATIENCE_SECONDS = 5
 
 
 @pytest.fixture(autouse=True)
@@ -67,14 +70,18 @@ def one_time_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def picture(request: pytest.FixtureRequest) -> Picture:
-    """Compares the screen with its picture, or writes it with ``--update-screenshots``."""
+    """Waits until the screen looks like its picture, or writes it with ``--update-screenshots``."""
 
-    def compare(name: str, app: TuiChatApp) -> None:
+    async def compare(name: str, app: TuiChatApp) -> None:
         path = FOLDER / f"{name}.svg"
-        made = app.export_screenshot(title="tui_chat")
         if request.config.getoption("--update-screenshots"):
-            path.write_text(made)
-        assert path.read_text() == made, f"the app no longer looks like {path.name}"
+            await asyncio.sleep(0.3)
+            path.write_text(app.export_screenshot(title="tui_chat"))
+        wanted, end = path.read_text(), time.monotonic() + PATIENCE_SECONDS
+        # On a busy machine the last thing may be drawn late.
+        while (made := app.export_screenshot(title="tui_chat")) != wanted and time.monotonic() < end:
+            await asyncio.sleep(0.05)
+        assert wanted == made, f"the app no longer looks like {path.name}"
 
     return compare
 
@@ -161,7 +168,7 @@ async def test_the_first_run(picture: Picture) -> None:
     async with world.app(size=(110, 30)) as chat:
         await show(chat, "Do you have a model file")
 
-        picture("first-run", chat.app)
+        await picture("first-run", chat.app)
 
 
 async def test_files_that_go_with_a_prompt(picture: Picture) -> None:
@@ -176,7 +183,7 @@ async def test_files_that_go_with_a_prompt(picture: Picture) -> None:
         await show(chat, "harbour.png")
         await chat.until_seen("Files of a message are not sent.")
 
-        picture("files", chat.app)
+        await picture("files", chat.app)
 
 
 async def test_opening_a_model_file(picture: Picture) -> None:
@@ -197,7 +204,7 @@ async def test_opening_a_model_file(picture: Picture) -> None:
         await chat.until_seen("gemma-3-1b-it")
         await chat.until_seen("Look again")
 
-        picture("model-file", chat.app)
+        await picture("model-file", chat.app)
 
 
 async def test_the_recovery_code(picture: Picture) -> None:
@@ -208,7 +215,7 @@ async def test_the_recovery_code(picture: Picture) -> None:
         await chat.app.push_screen(RecoveryCodeScreen("-".join(["ABCDEFG"] * 8)))
         await chat.until_seen("ABCDEFG")
 
-        picture("recovery-code", chat.app)
+        await picture("recovery-code", chat.app)
 
 
 async def test_the_unlock_screen(picture: Picture) -> None:
@@ -223,7 +230,7 @@ async def test_the_unlock_screen(picture: Picture) -> None:
         await chat.until_seen("Passphrase")
         await pilot.pause(0.3)
 
-        picture("unlock", app)
+        await picture("unlock", app)
 
 
 async def test_a_chat(picture: Picture) -> None:
@@ -234,7 +241,7 @@ async def test_a_chat(picture: Picture) -> None:
         await show(chat, "visitoslo")
         await chat.until_seen("Sourdough")
 
-        picture("chat", chat.app)
+        await picture("chat", chat.app)
 
 
 async def test_the_truncation_warning(picture: Picture) -> None:
@@ -247,7 +254,7 @@ async def test_the_truncation_warning(picture: Picture) -> None:
         await chat.until_seen("messages above are not sent")
         await chat.pilot.pause(0.3)
 
-        picture("truncation-warning", chat.app)
+        await picture("truncation-warning", chat.app)
 
 
 async def test_a_narrow_terminal(picture: Picture) -> None:
@@ -256,7 +263,7 @@ async def test_a_narrow_terminal(picture: Picture) -> None:
     async with world.app(size=(60, 20), conversation="Trip to Oslo") as chat:
         await show(chat, "visitoslo")
 
-        picture("narrow", chat.app)
+        await picture("narrow", chat.app)
 
 
 async def test_without_colours(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +273,7 @@ async def test_without_colours(picture: Picture, monkeypatch: pytest.MonkeyPatch
     async with world.app(size=(110, 34), conversation="Thesis notes") as chat:
         await show(chat, "8 of 28 earlier messages are not sent")
 
-        picture("no-color", chat.app)
+        await picture("no-color", chat.app)
 
 
 async def test_the_inspector(picture: Picture) -> None:
@@ -279,7 +286,7 @@ async def test_the_inspector(picture: Picture) -> None:
         await chat.until_seen("Raw request")
         await chat.pilot.pause(0.3)
 
-        picture("inspector", chat.app)
+        await picture("inspector", chat.app)
 
 
 async def test_what_the_model_remembers(picture: Picture) -> None:
@@ -292,7 +299,7 @@ async def test_what_the_model_remembers(picture: Picture) -> None:
         await chat.until_seen("older messages found relevant")
         await chat.pilot.pause(0.3)
 
-        picture("memory", chat.app)
+        await picture("memory", chat.app)
 
 
 SUMMARY = """\
@@ -312,8 +319,9 @@ async def test_a_summary(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> N
         await chat.until_seen("not summarised yet")
         await chat.send("Sum up what we found.")
         await chat.until_seen("Summary of older messages")
+        await chat.pilot.pause(0.4)  # the prompt is back, and its plan is made behind the window
         await chat.press("ctrl+r")
         await chat.until_seen("ctrl+s uses it as it stands")
         await chat.pilot.pause(0.3)
 
-        picture("summary", chat.app)
+        await picture("summary", chat.app)
