@@ -29,7 +29,6 @@ from tui_chat.services.reaching import reach as reach
 from tui_chat.services.served import Served
 from tui_chat.services.staying import keep_here, staying_here
 from tui_chat.services.windows import ASSUMED, unsaid_window
-from tui_chat.services.windows import ASSUMED_CONTEXT_WINDOW as ASSUMED_CONTEXT_WINDOW
 from tui_chat.services.windows import ContextWindow as ContextWindow
 
 GGUF = Endpoint(LOCAL_FILES, "http://127.0.0.1")

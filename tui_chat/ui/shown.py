@@ -9,12 +9,12 @@ from tui_chat.core.headers import header_of
 from tui_chat.core.models import Conversation, Message, MessageHeader
 from tui_chat.core.tree import Tree
 from tui_chat.services.options import Basis
-from tui_chat.services.windows import ASSUMED_CONTEXT_WINDOW, ContextWindow
+from tui_chat.services.windows import ASSUMED as ASSUMED_WINDOW
 
 if TYPE_CHECKING:
     from tui_chat.core.catalogue import ModelFacts
 
-ASSUMED = Basis(ContextWindow(ASSUMED_CONTEXT_WINDOW, assumed=True))
+ASSUMED = Basis(ASSUMED_WINDOW)
 
 
 @dataclass(frozen=True, slots=True)
